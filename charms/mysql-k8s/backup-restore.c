@@ -18,6 +18,7 @@
 #include "charm.gen.h"
 
 #include "binlog.h"
+#include "replica.h"
 #include "restore-part.h"
 
 /* ---- find */
@@ -25,6 +26,9 @@
 static void find(const struct charm_world *w, struct charm_ask *a) {
         if (!backup_server_runs(w, a))
                 return;
+        if (replica_units(charm_world_view(w)) > 1)
+                return charm_give_up(a, "more than one unit: scale to 1, restore, and scale out "
+                                        "again");
         backup_find(w, a);
 }
 

@@ -4,6 +4,7 @@
 #include "backup-server.h"
 
 #include "binlog.h"
+#include "replica.h"
 
 #include <stdio.h>
 
@@ -20,15 +21,18 @@ bool backup_ask_delete_more(const struct charm_world *w, struct charm_ask *a, co
 
 bool backup_server_runs(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
+        const char *primary = replica_label(charm_paper(a), "statefulset", replica_primary(v));
 
-        if (charm_owned(w, "root", "password") && charm_ready(v, "statefulset"))
+        if (charm_owned(w, "root", "password") && charm_ready(v, primary))
                 return true;
-        charm_give_up(a, "Process mysqld not running: %s", charm_reason(v, "statefulset"));
+        charm_give_up(a, "Process mysqld not running: %s", charm_reason(v, primary));
         return false;
 }
 
 const char *backup_pod(const struct charm_world *w, struct charm_ask *a) {
-        return charm_text(charm_paper(a), "%s-0", charm_application(charm_world_view(w)));
+        const struct charm_view *v = charm_world_view(w);
+
+        return replica_pod(v, charm_paper(a), replica_primary(v));
 }
 
 /* ---- commands in the pod

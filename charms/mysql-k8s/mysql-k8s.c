@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mysql-k8s.c - one MySQL server, with a database and a user of its own for each relation
+/* mysql-k8s.c - a MySQL server with replicas, with a database and a user of its own for each
+ * relation
  *
- * Wants the server (StatefulSet, claim, my.cnf, root's Secret, Services) and declares it as a
+ * Wants the servers (StatefulSet, claim, my.cnf, root's Secret, Services) and declares it as a
  * target of provider sql. serve.c wants there what relations asked for.
  *
  * Actions: get-password, set-password; those about backups are in backup*.c, those about the users
- * of relations in rotate.c, those about other versions in upgrade*.c.
+ * of relations in rotate.c, those about other versions in upgrade*.c, those about replicas in
+ * replica-*.c.
  *
- * tls.c has the server's certificate. Not here: replication, exporter; endpoints for those are
- * declared, and say so when related. */
+ * tls.c has the server's certificate. Not here: replication of clusters, exporter; endpoints for
+ * those are declared, and say so when related. */
 #include "charm.gen.h"
 
 #include "backup-server.h"
 #include "binlog.h"
+#include "replica.h"
 #include "restore-part.h"
 #include "serve.h"
 #include "tls.h"
@@ -133,11 +136,14 @@ static const char *own_name(const struct charm_view *v, struct charm_plan *p, co
 }
 
 static void want_services(const struct charm_view *v, struct charm_plan *p) {
-        charm_want(p, "service", "service.yaml", NULL);
+        const char *primary = replica_server(v, p, replica_primary(v));
+
+        charm_want(p, "service", "service.yaml", CHARM_HOLES({ "server", CHARM_TEXT, primary }));
         charm_want(p, "service-endpoints", "service-endpoints.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "endpoints") }));
         charm_want(p, "service-primary", "service-primary.yaml",
-                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "primary") }));
+                   CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "primary") },
+                               { "server", CHARM_TEXT, primary }));
 }
 
 /* What is asked of the node: the constraint, or what the server is laid out for. */
@@ -149,7 +155,7 @@ static const char *memory_request(const struct charm_view *v, struct charm_plan 
 
 /* Verified from the moment on at which it shows a certificate of ours. */
 static void want_target(const struct charm_view *v, struct charm_plan *p) {
-        const char *via = charm_text(p, "%s/%s-0", charm_model(v), charm_application(v));
+        const char *via = replica_via(v, p, replica_primary(v));
         const char *ca = tls_ca(v, p);
 
         charm_target(p, "server", "sql", ca ? "target-verified.yaml" : "target.yaml",
@@ -157,27 +163,43 @@ static void want_target(const struct charm_view *v, struct charm_plan *p) {
                                  { "ca", ca ? CHARM_TEXT : CHARM_NONE, ca }));
 }
 
-static void want_server(const struct charm_view *v, struct charm_plan *p) {
-        const char *claim = charm_text(p, "data-%s-0", charm_application(v)),
-                   *memory = memory_request(v, p), *cnf = my_cnf(v, p);
+static const char *claim_of(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
+        return charm_text(p, "data-%s-%lld", charm_application(v), (long long)unit);
+}
 
+static void want_unit(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
+        const char *memory = memory_request(v, p), *server = replica_server(v, p, unit);
+
+        charm_want(
+                p, replica_label(p, "statefulset", unit), "statefulset.yaml",
+                CHARM_HOLES({ "server", CHARM_TEXT, server },
+                            { "replicas", CHARM_INT, NULL, charm_scale(v) > 0 },
+                            { "service", CHARM_TEXT, unit ? server : own_name(v, p, "endpoints") },
+                            { "config", CHARM_TEXT, own_name(v, p, "config") },
+                            { "config-digest", CHARM_TEXT, digest(p, my_cnf(v, p)) },
+                            { "image", CHARM_TEXT, upgrade_image(v) },
+                            { "secret", CHARM_TEXT, own_name(v, p, "root") },
+                            { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
+                            { "claim", CHARM_TEXT, claim_of(v, p, unit) }, tls_volume(v, p),
+                            tls_mount(v, p), replica_unit_label(v, p, unit),
+                            replica_copy_label(unit), replica_spread(v, p, unit)));
+}
+
+static void want_server(const struct charm_view *v, struct charm_plan *p) {
         charm_secret(p, "root", "password", ROOT_PASSWORD_LENGTH, NULL);
         charm_want(p, "service-account", "service-account.yaml", NULL);
         charm_want(p, "root-secret", "root-secret.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "root") }));
         charm_want(p, "config", "config.yaml",
                    CHARM_HOLES({ "name", CHARM_TEXT, own_name(v, p, "config") },
-                               { "my-cnf", CHARM_TEXT, cnf }, upgrade_maintenance(v)));
-        charm_want(p, "data", "volume.yaml", CHARM_HOLES({ "name", CHARM_TEXT, claim }));
+                               { "my-cnf", CHARM_TEXT, my_cnf(v, p) }, upgrade_maintenance(v)));
+        for (int64_t unit = 0; unit < replica_units(v); unit++)
+                charm_want(p, replica_label(p, "data", unit), "volume.yaml",
+                           CHARM_HOLES({ "name", CHARM_TEXT, claim_of(v, p, unit) }));
         want_services(v, p);
-        charm_want(p, "statefulset", "statefulset.yaml",
-                   CHARM_HOLES({ "service", CHARM_TEXT, own_name(v, p, "endpoints") },
-                               { "config", CHARM_TEXT, own_name(v, p, "config") },
-                               { "config-digest", CHARM_TEXT, digest(p, cnf) },
-                               { "image", CHARM_TEXT, upgrade_image(v) },
-                               { "secret", CHARM_TEXT, own_name(v, p, "root") },
-                               { "memory", *memory ? CHARM_TEXT : CHARM_NONE, memory },
-                               { "claim", CHARM_TEXT, claim }, tls_volume(v, p), tls_mount(v, p)));
+        for (int64_t unit = 0; unit < replica_units(v); unit++)
+                want_unit(v, p, unit);
+        replica_want(v, p);
         tls_want(v, p);
         want_target(v, p);
         if (strstr(upgrade_image(v), ":" SERVE_VERSION))
@@ -399,6 +421,11 @@ static const struct charm_action actions[] = { { ACTION_GET_PASSWORD, get_passwo
                                                { ACTION_UPGRADE, upgrade_steps },
                                                { ACTION_CHECK_ROLLBACK, upgrade_check_steps },
                                                { ACTION_ROLLBACK, upgrade_rollback_steps },
+                                               { ACTION_GET_CLUSTER_STATUS, replica_status_steps },
+                                               { ACTION_PROMOTE_TO_PRIMARY, replica_promote_steps },
+                                               { ACTION_FAIL_OVER, replica_fail_over_steps },
+                                               { ACTION_REJOIN_REPLICA, replica_rejoin_steps },
+                                               { ACTION_REPLACE_REPLICA, replica_replace_steps },
                                                {} };
 
 CHARM(.plan = plan, .actions = actions);

@@ -10,6 +10,7 @@
 
 #include "backup.h"
 #include "charm.gen.h"
+#include "replica.h"
 #include "tls.h"
 #include "upgrade.h"
 
@@ -215,10 +216,10 @@ static bool read_relation(const struct charm_view *v, struct charm_plan *p,
         return true;
 }
 
-static void want_at_server(struct charm_plan *p, const char *label, const char *file,
-                           const struct charm_hole *holes) {
+static void want_at_server(const struct charm_view *v, struct charm_plan *p, const char *label,
+                           const char *file, const struct charm_hole *holes) {
         charm_want_at(p, label, "server", file, holes);
-        charm_needs(p, label, "statefulset", CHARM_READY);
+        charm_needs(p, label, replica_label(p, "statefulset", replica_primary(v)), CHARM_READY);
 }
 
 /* The token of its password. */
@@ -229,12 +230,12 @@ static const char *want_user(const struct charm_view *v, struct charm_plan *p,
         const char *password = charm_secret(p, serve_secret(p, id, user), SERVE_PASSWORD,
                                             USER_PASSWORD_LENGTH, NULL);
 
-        want_at_server(p, serve_label(p, id, "user", user), "user.yaml",
+        want_at_server(v, p, serve_label(p, id, "user", user), "user.yaml",
                        CHARM_HOLES({ "name", CHARM_TEXT, name },
                                    { "password", CHARM_TEXT, password },
                                    { "locked", locked ? CHARM_BOOL : CHARM_NONE, NULL, 1 }));
         want_at_server(
-                p, serve_label(p, id, "grant", user), "grant.yaml",
+                v, p, serve_label(p, id, "grant", user), "grant.yaml",
                 CHARM_HOLES({ "user", CHARM_TEXT, name }, { "database", CHARM_TEXT, s->database }));
         return password;
 }
@@ -324,6 +325,10 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
         charm_tell(p, s->relation, "endpoints",
                    charm_text(p, "%s-primary.%s.svc.cluster.local:3306", charm_application(v),
                               charm_model(v)));
+        if (replica_units(v) > 1)
+                charm_tell(p, s->relation, "read-only-endpoints",
+                           charm_text(p, "%s-replicas.%s.svc.cluster.local:3306",
+                                      charm_application(v), charm_model(v)));
         if (strstr(upgrade_image(v), ":" SERVE_VERSION))
                 charm_tell(p, s->relation, "version", SERVE_VERSION);
         tell_tls(v, p, s);
@@ -334,11 +339,11 @@ static void serve(const struct charm_view *v, struct charm_plan *p, const struct
  * A database that was asked for once stays wanted when its relation goes: what no plan wants is
  * removed, and data is not. So their names are noted in the peer relation, "a,b,c". */
 
-static void want_databases(struct charm_plan *p, const char *list) {
+static void want_databases(const struct charm_view *v, struct charm_plan *p, const char *list) {
         for (; *list; list = charm_list_rest(list)) {
                 const char *name = charm_list_first(p, list);
 
-                want_at_server(p, charm_text(p, "database/%s", name), "database.yaml",
+                want_at_server(v, p, charm_text(p, "database/%s", name), "database.yaml",
                                CHARM_HOLES({ "name", CHARM_TEXT, name }));
         }
 }
@@ -371,7 +376,7 @@ void serve_databases(const struct charm_view *v, struct charm_plan *p) {
         }
         if (peers && *kept)
                 charm_tell(p, peers, NOTE_DATABASES, kept);
-        want_databases(p, kept);
+        want_databases(v, p, kept);
         tell_shared(p, served, count);
         for (size_t i = 0; i < count; i++)
                 serve(v, p, &served[i]);

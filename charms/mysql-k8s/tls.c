@@ -3,6 +3,7 @@
 #include "tls.h"
 
 #include "charm.gen.h"
+#include "replica.h"
 
 #include <string.h>
 
@@ -17,24 +18,38 @@ static const char *service(const struct charm_view *v, struct charm_plan *p, con
         return charm_text(p, "%s%s.%s.svc%s", charm_application(v), name, charm_model(v), domain);
 }
 
+/* All servers show the same: each may be the primary one day. */
+static const char *const *names(const struct charm_view *v, struct charm_plan *p) {
+        const char *domain = ".cluster.local";
+        const char *const first[] = { service(v, p, "-primary", domain),
+                                      service(v, p, "-primary", ""),
+                                      service(v, p, "", domain),
+                                      service(v, p, "", ""),
+                                      service(v, p, "-endpoints", domain),
+                                      replica_address(v, p, 0),
+                                      "127.0.0.1" };
+        const char **all = charm_memory(p, (2 * REPLICA_UNITS_MAX + 10) * sizeof(*all));
+        size_t n = sizeof(first) / sizeof(*first);
+
+        memcpy(all, first, sizeof(first));
+        if (replica_units(v) > 1) {
+                all[n++] = service(v, p, "-replicas", domain);
+                all[n++] = service(v, p, "-replicas", "");
+        }
+        for (int64_t unit = 1; unit < replica_units(v); unit++)
+                all[n++] = replica_address(v, p, unit);
+        return all;
+}
+
 bool tls_is_on(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *by = charm_relation(v, ENDPOINT_CERTIFICATES, 0);
-        const char *domain = ".cluster.local";
 
         if (!by && strcmp(charm_option(v, OPTION_TLS), "model") != 0)
                 return false;
-        charm_certificate(
-                p, LABEL,
-                &(struct charm_certificate){
-                        .common_name = charm_application(v),
-                        .names = CHARM_TEXTS(service(v, p, "-primary", domain),
-                                             service(v, p, "-primary", ""),
-                                             service(v, p, "", domain), service(v, p, "", ""),
-                                             service(v, p, "-endpoints", domain),
-                                             charm_text(p, "%s-0.%s", charm_application(v),
-                                                        service(v, p, "-endpoints", domain)),
-                                             "127.0.0.1"),
-                        .by = by });
+        charm_certificate(p, LABEL,
+                          &(struct charm_certificate){ .common_name = charm_application(v),
+                                                       .names = names(v, p),
+                                                       .by = by });
         return charm_certificate_issued(p, LABEL) && *charm_certificate_ca(p, LABEL);
 }
 
@@ -75,7 +90,7 @@ static void say(const struct charm_view *v, struct charm_plan *p) {
 }
 
 void tls_want(const struct charm_view *v, struct charm_plan *p) {
-        const char *via = charm_text(p, "%s/%s-0", charm_model(v), charm_application(v));
+        const char *via = replica_via(v, p, 0);
 
         say(v, p);
         if (!tls_is_on(v, p))
@@ -88,6 +103,13 @@ void tls_want(const struct charm_view *v, struct charm_plan *p) {
         charm_needs(p, SHOWN, "tls-secret", CHARM_EXISTS);
         charm_needs(p, SHOWN, "statefulset", CHARM_READY);
         charm_see(p, SHOWN, "/valid-until");
+        for (int64_t unit = 1; unit < replica_units(v); unit++) {
+                const char *label = replica_label(p, SHOWN, unit);
+
+                charm_want_at(p, label, replica_target(p, unit), "certificate.yaml", NULL);
+                charm_needs(p, label, "tls-secret", CHARM_EXISTS);
+                charm_needs(p, label, replica_label(p, "statefulset", unit), CHARM_READY);
+        }
 }
 
 struct charm_hole tls_volume(const struct charm_view *v, struct charm_plan *p) {

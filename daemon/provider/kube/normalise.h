@@ -9,6 +9,7 @@
 #define LABEL_MODEL "mooring.dev/model"
 #define LABEL_APPLICATION "mooring.dev/application"
 #define LABEL_CONTROLLER "mooring.dev/controller"
+#define LABEL_UNIT "mooring.dev/unit" /* of a pod: its unit's number, by a charm */
 #define MANAGED_BY "mooring"
 
 /* The body of an apply: WANTED without what only a server may say, with our marks, tokens filled

@@ -245,11 +245,14 @@ static void judge(struct units_pod *u, const json_t *pod) {
 
 /* ---- what does not change */
 
-/* The number behind the last dash of a StatefulSet's pod. */
-static int64_t ordinal(const char *name, const char *owner_kind) {
+/* What the label says, of a unit that has a StatefulSet of its own; else the number behind the last
+ * dash of a StatefulSet's pod. */
+static int64_t ordinal(const char *name, const char *owner_kind, const char *label) {
         const char *dash = strrchr(name, '-');
         int64_t n;
 
+        if (label && str_to_int(label, &n) && n >= 0)
+                return n;
         if (!str_eq(owner_kind, "StatefulSet") || !dash || !str_to_int(dash + 1, &n) || n < 0)
                 return -1;
         return n;
@@ -311,7 +314,7 @@ void units_read(const json_t *pod, struct units_pod *ret) {
         u.message = str_dup("");
         u.restarts = restarts_of(status);
         read_owner(&u, metadata);
-        u.number = ordinal(u.name, u.owner_kind);
+        u.number = ordinal(u.name, u.owner_kind, json_get_str(labels, LABEL_UNIT, NULL));
         judge(&u, pod);
         *ret = u;
 }

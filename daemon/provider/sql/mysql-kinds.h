@@ -16,6 +16,10 @@ int mysql_certificate_look(struct mysql_session *s, struct sql_task *t);
 int mysql_certificate_apply(struct mysql_session *s, struct sql_task *t);
 int mysql_certificate_remove(struct mysql_session *s, struct sql_task *t);
 
+/* Nothing is removed: a server is what it is until it is told otherwise, or goes. */
+int mysql_replication_look(struct mysql_session *s, struct sql_task *t);
+int mysql_replication_apply(struct mysql_session *s, struct sql_task *t);
+
 int mysql_grant_look(struct mysql_session *s, struct sql_task *t);
 int mysql_grant_apply(struct mysql_session *s, struct sql_task *t);
 int mysql_grant_remove(struct mysql_session *s, struct sql_task *t);

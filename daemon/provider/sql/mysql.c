@@ -7,11 +7,14 @@
 typedef int kind_fn(struct mysql_session *s, struct sql_task *t);
 
 static kind_fn *const look_of[SQL_KIND_MAX] = { mysql_database_look, mysql_user_look,
-                                                mysql_grant_look, mysql_certificate_look };
+                                                mysql_grant_look, mysql_certificate_look,
+                                                mysql_replication_look };
 static kind_fn *const apply_of[SQL_KIND_MAX] = { mysql_database_apply, mysql_user_apply,
-                                                 mysql_grant_apply, mysql_certificate_apply };
+                                                 mysql_grant_apply, mysql_certificate_apply,
+                                                 mysql_replication_apply };
 static kind_fn *const remove_of[SQL_KIND_MAX] = { mysql_database_remove, mysql_user_remove,
-                                                  mysql_grant_remove, mysql_certificate_remove };
+                                                  mysql_grant_remove, mysql_certificate_remove,
+                                                  mysql_replication_look };
 
 static int look(struct sql_session *s, struct sql_task *t) {
         return look_of[t->doc.kind]((struct mysql_session *)s, t);

@@ -4,17 +4,19 @@
 
 typedef int kind_fn(struct postgres_session *s, struct sql_task *t);
 
-/* It reads its certificate anew at a reload of its configuration, which no charm asks for. */
+/* It reads its certificate anew at a reload of its configuration, which no charm asks for; its
+ * replicas are nobody's yet. */
 static int refuse(struct postgres_session *s, struct sql_task *t) {
-        return sql_fail(t, OUTCOME_REFUSED, "postgresql: a certificate is not served here");
+        return sql_fail(t, OUTCOME_REFUSED,
+                        "postgresql: certificate and replication are not served here");
 }
 
 static kind_fn *const look_of[SQL_KIND_MAX] = { postgres_database_look, postgres_role_look,
-                                                postgres_grant_look, refuse };
+                                                postgres_grant_look, refuse, refuse };
 static kind_fn *const apply_of[SQL_KIND_MAX] = { postgres_database_apply, postgres_role_apply,
-                                                 postgres_grant_apply, refuse };
+                                                 postgres_grant_apply, refuse, refuse };
 static kind_fn *const remove_of[SQL_KIND_MAX] = { postgres_database_remove, postgres_role_remove,
-                                                  postgres_grant_remove, refuse };
+                                                  postgres_grant_remove, refuse, refuse };
 
 static int look(struct sql_session *s, struct sql_task *t) {
         return look_of[t->doc.kind]((struct postgres_session *)s, t);

@@ -6,6 +6,8 @@
  *                                      and "locked":true: not let in
  *   {"type":"grant","user":"u1","database":"mlflow","privileges":["ALL PRIVILEGES"]}  u1@%/mlflow
  *   {"type":"certificate","name":"server","certificate":"{{secret:...}}"}           server
+ *   {"type":"replication","name":"server","role":"replica","id":2,"user":"u",
+ *    "password":"{{secret:...}}","source":"db-0.db"}        server; roles: mysql-replication.c
  *
  * Pure. What only one kind of server knows (its privileges, its character sets) is checked by
  * that engine. */
@@ -16,8 +18,11 @@
 #include <stdlib.h>
 #include <strings.h>
 
-static const char *const kind_names[] = { "database", "user", "grant", "certificate", NULL };
+static const char *const kind_names[] = { "database",    "user",        "grant",
+                                          "certificate", "replication", NULL };
+static const char *const role_names[] = { "primary", "replica", "aside", "alone", NULL };
 _Static_assert(ARRAY_SIZE(kind_names) == SQL_KIND_MAX + 1, "a kind without a name");
+_Static_assert(ARRAY_SIZE(role_names) == SQL_ROLE_MAX + 1, "a role without a name");
 
 /* What servers keep for themselves: a plan that names one would break the server. */
 static const char *const server_databases[] = {
@@ -31,7 +36,10 @@ static const char *const server_users[] = { "root",          "mysql.sys",
 
 struct fields {
         int type;
-        const char *name, *user, *host, *database, *charset, *collation, *password, *certificate;
+        const char *name, *user, *host, *database, *charset, *collation, *password, *certificate,
+                *source;
+        int role;
+        int64_t id;
         json_t *privileges;
         bool locked;
 };
@@ -74,8 +82,21 @@ static const struct json_field certificate_fields[] = {
         TEXT(certificate, "certificate", JSON_REQUIRED, SECRET_TOKEN_MAX + SQL_CERTIFICATE_MAX),
         {}
 };
+static const struct json_field replication_fields[] = {
+        { "type", JSON_FIELD_ENUM, offsetof(struct fields, type), JSON_REQUIRED,
+          .names = kind_names },
+        TEXT(name, "name", JSON_REQUIRED, SQL_DATABASE_MAX),
+        { "role", JSON_FIELD_ENUM, offsetof(struct fields, role), JSON_REQUIRED,
+          .names = role_names },
+        { "id", JSON_FIELD_INT, offsetof(struct fields, id), JSON_REQUIRED, 1, SQL_SERVER_ID_MAX },
+        TEXT(user, "user", JSON_REQUIRED, 4 * SQL_USER_MAX),
+        TEXT(password, "password", JSON_REQUIRED | JSON_SECRET,
+             SECRET_TOKEN_MAX + SQL_PASSWORD_MAX),
+        TEXT(source, "source", 0, SQL_SOURCE_MAX),
+        {}
+};
 static const struct json_field *const tables[] = { database_fields, user_fields, grant_fields,
-                                                   certificate_fields };
+                                                   certificate_fields, replication_fields };
 _Static_assert(ARRAY_SIZE(tables) == SQL_KIND_MAX, "a kind without fields");
 
 static bool has_host(enum sql_kind kind) {
@@ -240,6 +261,11 @@ static int check(const struct fields *f, enum sql_kind kind, struct err *err) {
                 return check_user(f->name, f->host, err);
         case SQL_CERTIFICATE:
                 return check_name("certificate", f->name, err);
+        case SQL_REPLICATION:
+                if (f->role == SQL_REPLICA && !f->source)
+                        return err_set(err, -EINVAL, "source: a replica has one");
+                r = check_name("replication", f->name, err);
+                return r < 0 ? r : check_user(f->user, f->source ? f->source : "", err);
         default:
                 r = check_user(f->user, f->host, err);
                 return r < 0 ? r : check_database(f->database, err);
@@ -251,6 +277,17 @@ static const char *keep(struct sql_document *d, const char *member, const char *
                 return NULL;
         json_object_set_new(d->json, member, json_string(text));
         return json_get_str(d->json, member, NULL);
+}
+
+static void take_replication(const struct fields *f, enum sql_kind kind, struct sql_document *d) {
+        if (kind != SQL_REPLICATION)
+                return;
+        d->role = (enum sql_role)f->role;
+        d->id = f->id;
+        json_object_set_new(d->json, "role", json_string(role_names[f->role]));
+        json_object_set_new(d->json, "id", json_integer((json_int_t)f->id));
+        d->user = keep(d, "user", f->user);
+        d->source = keep(d, "source", f->source);
 }
 
 /* The document in its one form, with all defaults in it. */
@@ -274,6 +311,7 @@ static int take(const struct fields *f, enum sql_kind kind, struct sql_document 
         d.password = keep(&d, "password", f->password);
         d.certificate = keep(&d, "certificate", f->certificate);
         d.locked = f->locked;
+        take_replication(f, kind, &d);
         if (f->locked)
                 json_object_set_new(d.json, "locked", json_true());
         *ret = d;
@@ -286,7 +324,9 @@ int sql_document_parse(const json_t *wanted, struct sql_document *ret, struct er
         int r;
 
         if (kind < 0)
-                return err_set(err, -EINVAL, "type: one of database, user, grant, certificate");
+                return err_set(err, -EINVAL,
+                               "type: one of database, user, grant, certificate, "
+                               "replication");
         r = json_decode(wanted, tables[kind], false, &f, &(struct json_where){ .path = "" }, err);
         if (r == 0)
                 r = check(&f, (enum sql_kind)kind, err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sql-document.h - what a plan may want of a database server: databases, users, grants, the
- * certificate that it shows
+ * certificate that it shows, what it is among several
  *
  * Names are narrower than what servers take: "/", "@" and "\" are left out, so that a path can
  * be read back into its parts, and so are the servers' own databases and users. All else
@@ -15,9 +15,13 @@
 #define SQL_PASSWORD_MAX                                                                           \
         128 /* what caching_sha2_password takes with room; longer is refused by name */
 #define SQL_CERTIFICATE_MAX (64u << 10) /* with what leads to its root */
+#define SQL_SERVER_ID_MAX 4294967295
+#define SQL_SOURCE_MAX 255 /* a host's name: MySQL's SOURCE_HOST */
 #define SQL_PRIVILEGES_MAX 32 /* no server has as many on one database */
 
-enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_CERTIFICATE, SQL_KIND_MAX };
+enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_CERTIFICATE, SQL_REPLICATION, SQL_KIND_MAX };
+/* Of replication: see mysql-replication.c. */
+enum sql_role { SQL_PRIMARY, SQL_REPLICA, SQL_ASIDE, SQL_ALONE, SQL_ROLE_MAX };
 
 struct sql_document {
         enum sql_kind kind;
@@ -29,6 +33,10 @@ struct sql_document {
         const char *password;            /* user; as it stands in the document: a token */
         const char *certificate;         /* the same, of the certificate that is to be shown */
         bool locked;                     /* user: it is not let in */
+        enum sql_role role;              /* replication, and the three that follow */
+        int64_t id;                      /* the server's */
+        const char *user;                /* that replicas come with; its password is "password" */
+        const char *source;              /* the primary's name, of a replica */
         const json_t *privileges; /* list of upper-case texts; {"ALL PRIVILEGES"} stands alone */
 };
 

@@ -316,6 +316,11 @@ void sql_target_start(struct target *t, enum sql_verb verb, const struct apply_r
                          SQL_WAITING_MAX);
                 return later_run(&l->soon);
         }
+        /* What a server is it stays, and goes with its pod, which may be gone already. */
+        if (verb == SQL_REMOVE && l->task.doc.kind == SQL_REPLICATION) {
+                l->task.outcome = OUTCOME_DONE;
+                return later_run(&l->soon);
+        }
         list_append(&t->waiting, &l->link);
         t->count++;
         later_run(&t->next);

@@ -49,7 +49,8 @@ class DataPlane(threading.Thread):
         # A network of the loopback's own, so that two runs on a machine do not meet.
         self.network = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(250) + 1}"
         self.leads, self.programs, self.named = {}, {}, {}
-        self.servers = 0
+        self.held = set()                       # pods that nothing is started in
+        self.servers, self.private = 0, []
         self.path = os.environ["PATH"]          # of what runs in pods
         if MYSQL:
             self.path = f"{self.mysql_clients()}:{self.path}"
@@ -68,12 +69,12 @@ class DataPlane(threading.Thread):
         if code != 200:
             return              # the simulator is down: pods of a cluster run on without its API server
         pods = {pod["metadata"]["uid"]: pod for pod in found["items"] if maker_of(pod) and is_running(pod)}
-        for uid in [uid for uid in self.running if uid not in pods]:
-            end(self.running.pop(uid), seconds=GRACE)
+        for uid in [uid for uid, process in self.running.items() if uid not in pods or process.poll() == 0]:
+            end(self.running.pop(uid), seconds=GRACE)          # one that ended by itself is started again, below
         for uid, pod in pods.items():
             self.named[uid] = pod["metadata"]["name"]
             self.certify(pod)
-            if uid not in self.running:
+            if uid not in self.running and pod["metadata"]["name"] not in self.held:
                 process = maker_of(pod)(self, pod)
                 if process:
                     self.running[uid] = process
@@ -101,6 +102,7 @@ class DataPlane(threading.Thread):
         if key not in self.leads:
             self.servers += 1
             self.leads[key] = f"{self.network}.{self.servers % 250 + 1}"
+            self.write_hosts()
             self.cluster.ctl("forward", namespace, name, port, f"{self.leads[key]}:{port}")
         return self.leads[key]
 
@@ -204,6 +206,21 @@ class DataPlane(threading.Thread):
         self.run_in(pod, PATH=f"{self.in_the_way}:{self.path}", **words)
         return self.spawn(name, ["sleep", "infinity"])
 
+    def write_hosts(self):
+        """What servers call each other: a pod by its headless Service, or the Service that is named as its StatefulSet. In its place, for it is mounted."""
+        lines = ["127.0.0.1 localhost"]
+        for (namespace, name, _), address in self.leads.items():
+            only = name.removesuffix("-0")
+            lines.append(f"{address} {name}.{only}-endpoints.{namespace}.svc.cluster.local {only}.{namespace}.svc.cluster.local")
+        (self.folder / "hosts").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def named_hosts(self):
+        """A command before another: that one finds our hosts. Nothing where this machine lets nobody mount."""
+        words = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+            return []
+        return [*words, "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(self.folder / "hosts")]
+
     def mysql_clients(self):
         """A folder with them; tests ask by the name of MariaDB's."""
         folder = self.folder / "clients"
@@ -216,6 +233,12 @@ class DataPlane(threading.Thread):
         reader.write_text(Path(paths.program("mysqld")).read_text(encoding="utf-8").replace('$(dirname "$0")', str(Path(paths.program("mysqld")).parent))
                           .replace("usr/sbin/mysqld", "usr/bin/mysqlbinlog").replace("--no-defaults ", "").split(" --basedir")[0] + ' "$@"\n', encoding="utf-8")
         reader.chmod(0o755)
+        (folder / "my.cnf").touch()
+        server = folder / "mysqld"              # with a file of options, without which it does not read what it has kept (SET PERSIST)
+        server.write_text(Path(paths.program("mysqld")).read_text(encoding="utf-8").replace('$(dirname "$0")', str(Path(paths.program("mysqld")).parent))
+                          .replace("--no-defaults", f"--defaults-file='{folder}/my.cnf'"), encoding="utf-8")
+        server.chmod(0o755)
+        self.private = self.named_hosts()
         return folder
 
     def mysqld(self, pod, data, password):
@@ -224,14 +247,16 @@ class DataPlane(threading.Thread):
             part = data.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
             shutil.copytree(self.template("mysql-empty", [paths.program("mysqld"), "--initialize-insecure"]), part)
+            (part / "auto.cnf").unlink()        # each server's own name
             part.rename(data)
         address = self.address_of(pod["metadata"]["namespace"], pod["metadata"]["name"], 3306)
         first = data.with_suffix(".sql")
         first.touch(mode=0o600)
-        first.write_text(f"CREATE USER IF NOT EXISTS root@'127.%' IDENTIFIED BY '{password}';\n"
+        kept = (data / "mysqld-auto.cnf").exists()      # it may be read-only from its start on, and has its accounts
+        first.write_text("" if kept else f"CREATE USER IF NOT EXISTS root@'127.%' IDENTIFIED BY '{password}';\n"
                          "GRANT ALL ON *.* TO root@'127.%' WITH GRANT OPTION;\n", encoding="utf-8")
-        return [paths.program("mysqld"), *mariadb_user(), f"--datadir={data}", "--port=3306", f"--socket={data.with_suffix('.sock')}",
-                f"--bind-address={address}", f"--pid-file={data}.pid", f"--init-file={first}", "--skip-name-resolve", "--mysqlx=OFF",
+        return [*self.private, str(self.folder / "clients" / "mysqld"), *(["--user=root"] if self.private else mariadb_user()), f"--datadir={data}", "--port=3306",
+                f"--socket={data.with_suffix('.sock')}", f"--bind-address={address}", f"--pid-file={data}.pid", f"--init-file={first}", "--skip-name-resolve", "--mysqlx=OFF",
                 "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=32M", "--innodb-redo-log-capacity=32M",
                 "--performance-schema=OFF", "--secure-file-priv=NULL",
                 *(["--skip-log-bin"] if scratch_of(pod) else ["--log-bin=binlog", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"])]

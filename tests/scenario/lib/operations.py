@@ -27,10 +27,11 @@ def run(world, app, action, **params):
     return call(world, "POST", f"applications/{app}/actions/{action}", {"params": params})["operation"]
 
 
-def approved(world, app, action, **params):
+def approved(world, app, action, unit=None, **params):
     """The operation, asked for by one person and approved by another."""
+    on = {"unit": unit} if unit else {}
     base = f"/v1/models/{world.cluster.model}"
-    answer = person.call(world, ASKED, "POST", f"{base}/applications/{app}/actions/{action}", {"params": params})
+    answer = person.call(world, ASKED, "POST", f"{base}/applications/{app}/actions/{action}", {"params": params} | on)
     if answer is None:
         raise Skip("nobody can be said to have logged in here")
     if answer[0] >= 300:

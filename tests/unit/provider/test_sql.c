@@ -25,6 +25,12 @@ static void documents_get_canonical_names(void **state) {
                   "u@%/d", false },
                 { "{'type':'certificate','name':'server','certificate':'x'}", "certificate",
                   "server", false },
+                { "{'type':'replication','name':'server','role':'primary','id':1,'user':'u',"
+                  "'password':'x'}",
+                  "replication", "server", false },
+                { "{'type':'replication','name':'server','role':'replica','id':2,'user':'u',"
+                  "'password':'x','source':'db-0.db.m.svc'}",
+                  "replication", "server", false },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -94,6 +100,20 @@ static void bad_documents_say_what_is_wrong(void **state) {
                 { "{'type':'user','name':'u','host':'a b','password':'x'}", "host" },
                 { "{'type':'user','name':'u'}", "password" },
                 { "{'type':'certificate','name':'server'}", "certificate" },
+                { "{'type':'replication','name':'s','role':'replica','id':2,'user':'u',"
+                  "'password':'x'}",
+                  "source" },
+                { "{'type':'replication','name':'s','role':'leader','id':2,'user':'u',"
+                  "'password':'x'}",
+                  "role" },
+                { "{'type':'replication','name':'s','role':'primary','id':0,'user':'u',"
+                  "'password':'x'}",
+                  "id" },
+                { "{'type':'replication','name':'s','role':'primary','id':1,'user':'u'}",
+                  "password" },
+                { "{'type':'replication','name':'s','role':'primary','id':1,'user':'root',"
+                  "'password':'x'}",
+                  "belongs to the server" },
                 { "{'type':'certificate','name':'a@b','certificate':'x'}", "character 2" },
                 { "{'type':'grant','user':'u','database':'d','privileges':[]}", "privileges" },
                 { "{'type':'grant','user':'u','database':'d','privileges':[1]}", "privileges" },

@@ -139,6 +139,17 @@ static void a_pod_of_no_stateful_set_has_no_number(void **state) {
         units_clear(&u);
 }
 
+static void a_label_says_the_number_of_a_unit_of_its_own_set(void **state) {
+        struct units_pod u;
+
+        read_pod("{\"metadata\":{\"name\":\"db-unit-2-0\",\"labels\":{\"mooring.dev/unit\":\"2\"},"
+                 "\"ownerReferences\":[{\"kind\":\"StatefulSet\",\"name\":\"db-unit-2\","
+                 "\"controller\":true}]}}",
+                 &u);
+        assert_int_equal(u.number, 2);
+        units_clear(&u);
+}
+
 static void a_pod_that_stops_is_terminated_whatever_its_phase(void **state) {
         struct units_pod u;
 
@@ -155,6 +166,7 @@ int main(void) {
                 cmocka_unit_test(each_state_of_a_pod_has_its_word_and_reason),
                 cmocka_unit_test(a_unit_has_its_number_address_node_and_ports),
                 cmocka_unit_test(a_pod_of_no_stateful_set_has_no_number),
+                cmocka_unit_test(a_label_says_the_number_of_a_unit_of_its_own_set),
                 cmocka_unit_test(a_pod_that_stops_is_terminated_whatever_its_phase),
         };
 

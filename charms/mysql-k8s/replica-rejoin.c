@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* replica-rejoin.c - the actions rejoin-replica and replace-replica
+ *
+ *   rejoin-replica   own ──▶ lacks ──▶ join ──▶ joined
+ *   replace-replica  source ──▶ aside ──▶ settled ──▶ find ──▶ empty ──▶ join ──▶ joined
+ *
+ * What was the primary when it died may have transactions that no other has. So it was set aside,
+ * and replicates again only when there is none: else both would have other rows, and nothing would
+ * say so. replace-replica drops what it has; the loop then makes it a copy of the primary
+ * (mysql-replication.c), which it does to a server that has nothing of anybody's.
+ *
+ * `empty` is one connection whose statements go into no binary log. Done twice it finds nothing. */
+#include "replica.h"
+
+#include "backup.h"
+#include "charm.gen.h"
+
+#include <stdlib.h>
+
+#define GTIDS_MAX 60000 /* letters */
+#define LOOKS_MAX 400
+#define SHORT_LOOKS 60 /* of these; a copy of much takes hours */
+#define SHORT_SECONDS 3
+#define LONG_SECONDS 60
+#define DROPS_MAX 90 /* of one statement list */
+#define SYSTEM "'mysql', 'information_schema', 'performance_schema', 'sys'"
+
+static const char *target(const struct charm_world *w, struct charm_ask *a) {
+        return charm_text(charm_paper(a), "unit-%s", charm_state(w, "unit"));
+}
+
+static bool begin(const struct charm_world *w, struct charm_ask *a) {
+        int64_t unit = replica_asked(w, a);
+
+        if (unit >= 0)
+                charm_set(a, "unit", charm_text(charm_paper(a), "%lld", (long long)unit));
+        return unit >= 0;
+}
+
+/* ---- rejoin-replica */
+
+static void look_at_own(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        const char *set = charm_answer(w, "/rows/0/0");
+
+        if (charm_outcome(w)) {
+                if (!set || strlen(set) > GTIDS_MAX)
+                        return charm_give_up(a, "the set of transactions is longer than %d letters",
+                                             GTIDS_MAX);
+                charm_set(a, "set", set);
+                return charm_next(a);
+        }
+        if (!begin(w, a))
+                return;
+        if (!replica_is_aside(v, charm_paper(a), replica_number(v, charm_unit(w))))
+                return charm_give_up(a, "%s is not set aside: it replicates, or the loop makes it",
+                                     charm_unit(w));
+        charm_ask_sql(a, replica_target(charm_paper(a), replica_number(v, charm_unit(w))),
+                      CHARM_TEXTS("SELECT REPLACE(@@GLOBAL.gtid_executed, '\\n', '')"), NULL);
+}
+
+static void see_lacks(const struct charm_world *w, struct charm_ask *a) {
+        const char *more = charm_answer(w, "/rows/0/0");
+
+        if (!charm_outcome(w))
+                return charm_ask_sql(
+                        a, "server",
+                        CHARM_TEXTS("SELECT GTID_SUBTRACT(:'set', @@GLOBAL.gtid_executed)"),
+                        CHARM_VALUES({ "set", charm_state(w, "set") }));
+        if (!more || *more)
+                return charm_give_up(
+                        a,
+                        "%s has transactions that the primary lacks: %.500s. It stays "
+                        "aside, read-only, to be looked at; replace-replica drops them",
+                        charm_unit(w), more ? more : "?");
+        charm_next(a);
+}
+
+static void join(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        const char *aside = charm_option(v, OPTION_UNITS_ASIDE);
+
+        if (!charm_outcome(w))
+                return charm_ask_config(a, OPTION_UNITS_ASIDE,
+                                        replica_without(charm_paper(a), aside,
+                                                        strtoll(charm_state(w, "unit"), NULL, 10)));
+        charm_next(a);
+}
+
+static bool is_yes(const struct charm_world *w, struct charm_ask *a, const char *column) {
+        const char *value = replica_column(w, a, 1, column);
+
+        return value && !strcmp(value, "Yes");
+}
+
+/* The loop does it: a look, a wait, a look. */
+static void see_joined(const struct charm_world *w, struct charm_ask *a) {
+        const char *tries = charm_state(w, "tries");
+        int64_t n = tries ? strtoll(tries, NULL, 10) : 0;
+
+        if (!charm_state(w, "looked")) {
+                charm_set(a, "looked", "1");
+                return charm_ask_sql(a, target(w, a),
+                                     CHARM_TEXTS("SELECT 1", "SHOW REPLICA STATUS"), NULL);
+        }
+        if (n >= LOOKS_MAX)
+                return charm_give_up(a, "%s does not replicate yet: see what its status says",
+                                     charm_unit(w));
+        if (!is_yes(w, a, "Replica_IO_Running") || !is_yes(w, a, "Replica_SQL_Running")) {
+                charm_set(a, "looked", NULL);
+                charm_set(a, "tries", charm_text(charm_paper(a), "%lld", (long long)n + 1));
+                return charm_ask_wait(a, n < SHORT_LOOKS ? SHORT_SECONDS : LONG_SECONDS);
+        }
+        charm_result(a, "replicates", charm_unit(w));
+        charm_done(a);
+}
+
+const struct charm_step replica_rejoin_steps[] = { { "own", look_at_own, 120, 0 },
+                                                   { "lacks", see_lacks, 120, 0 },
+                                                   { "join", join, 60, 0 },
+                                                   { "joined", see_joined, 60, CHARM_ALL },
+                                                   {} };
+
+/* ---- replace-replica */
+
+/* Tables that a copy would have empty: CLONE takes those of InnoDB only. */
+static void look_at_source(const struct charm_world *w, struct charm_ask *a) {
+        const char *name = charm_answer(w, "/rows/0/0");
+
+        if (!charm_outcome(w)) {
+                if (begin(w, a))
+                        charm_ask_sql(a, "server",
+                                      CHARM_TEXTS("SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) "
+                                                  "FROM information_schema.TABLES WHERE TABLE_TYPE "
+                                                  "= 'BASE TABLE' AND ENGINE <> 'InnoDB' AND "
+                                                  "TABLE_SCHEMA NOT IN (" SYSTEM ") LIMIT 1"),
+                                      NULL);
+                return;
+        }
+        if (name)
+                return charm_give_up(a,
+                                     "the primary's table %.128s is not InnoDB, and would be empty "
+                                     "in a copy: nothing was touched",
+                                     name);
+        charm_next(a);
+}
+
+static void set_aside(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+
+        if (!charm_outcome(w))
+                return charm_ask_config(a, OPTION_UNITS_ASIDE,
+                                        replica_with(charm_paper(a),
+                                                     charm_option(v, OPTION_UNITS_ASIDE),
+                                                     strtoll(charm_state(w, "unit"), NULL, 10)));
+        charm_next(a);
+}
+
+/* The loop leaves it alone then. Something else of the application may be in the way, or what is
+ * wrong with this unit: it is emptied all the same. */
+static void settle(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_settled(a);
+        charm_next(a);
+}
+
+static void find(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *out = "", *name;
+
+        if (!charm_outcome(w))
+                return charm_ask_sql(a, target(w, a),
+                                     CHARM_TEXTS("SELECT SCHEMA_NAME FROM information_schema."
+                                                 "SCHEMATA WHERE SCHEMA_NAME NOT IN (" SYSTEM
+                                                 ") ORDER BY 1 LIMIT 90"),
+                                     NULL);
+        for (size_t i = 0; (name = charm_answer(w, charm_text(p, "/rows/%zu/0", i))); i++)
+                out = charm_text(p, "%s%s\n", out, name);
+        charm_set(a, "databases", out);
+        charm_next(a);
+}
+
+static void ask_empty(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char **statements = charm_memory(p, (DROPS_MAX + 10) * sizeof(*statements));
+        struct charm_value *values = charm_memory(p, (DROPS_MAX + 2) * sizeof(*values));
+        const char *name;
+        size_t n = 0, count = 0;
+
+        statements[n++] = "SET SESSION sql_log_bin = 0";
+        statements[n++] = "STOP REPLICA";
+        statements[n++] = "SET GLOBAL super_read_only = OFF";
+        for (; count < DROPS_MAX && (name = backup_line(a, charm_state(w, "databases"), count));
+             count++) {
+                const char *key = charm_text(p, "d%zu", count);
+
+                values[count] = (struct charm_value){ key, name };
+                statements[n++] = charm_text(p, "DROP DATABASE IF EXISTS :\"%s\"", key);
+        }
+        statements[n++] = "DROP USER IF EXISTS 'mooring-replication'@'%'";
+        statements[n++] = "RESET REPLICA ALL";
+        statements[n++] = "SET GLOBAL super_read_only = ON";
+        charm_ask_sql(a, target(w, a), statements, values);
+}
+
+static void empty(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return ask_empty(w, a);
+        charm_log(a, "%s has nothing more, and is made a copy of the primary", charm_unit(w));
+        charm_next(a);
+}
+
+const struct charm_step replica_replace_steps[] = { { "source", look_at_source, 120, 0 },
+                                                    { "aside", set_aside, 60, 0 },
+                                                    { "settled", settle, 60, CHARM_ALL },
+                                                    { "find", find, 120, 0 },
+                                                    { "empty", empty, 3600, 0 },
+                                                    { "join", join, 60, 0 },
+                                                    { "joined", see_joined, 60, CHARM_ALL },
+                                                    {} };

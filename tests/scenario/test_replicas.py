@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A primary and its replica, with MySQL's own servers behind the pods: copied, switched, failed over, fenced, scaled in again."""
+from lib import data
+from lib.mysql_client import Refused, login
+from lib.operations import approved, done, failed, kill, run
+from lib.runner import Skip, main, test
+from lib.services import MYSQL, root_password
+from lib.world import Trouble, until
+
+ONLY = "there the servers are MariaDB's, which have no such replicas"
+SECOND = f"{MYSQL}-unit-1"
+PODS = (f"{MYSQL}-0", f"{SECOND}-0")
+
+
+def replicated(world):
+    """One server, with something in it, then two."""
+    if not data.MYSQL:
+        raise Skip("with MySQL's own servers only (--mysql)")
+    world.ctl("deploy", "mysql-k8s", MYSQL, "--config", "profile=testing", "--trust").ok()
+    world.wait_status(MYSQL, "active")
+    world.wait_for("the server", lambda: ask(world, 0, "SELECT 1")[0] == 0)
+    sql(world, 0, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, what TEXT)")
+    write(world, 0, "before")
+    world.ctl("scale-application", MYSQL, "2").ok()
+    world.wait_status(MYSQL, "active", f"{MYSQL}/0 is the primary", f"{MYSQL}/1 replicates")
+
+
+def ask(world, unit, statement):
+    pod = PODS[unit]
+    return world.cluster.execute(pod, ["mariadb", "--no-defaults", "--protocol=tcp", f"--host={world.cluster.inside(pod, 3306)}", "--user=root",
+                                       f"--password={root_password(world)}", "--connect-timeout=5", "--batch", "--skip-column-names",
+                                       f"--execute={statement}"])
+
+
+def sql(world, unit, statement):
+    code, out, err = ask(world, unit, statement)
+    if code:
+        raise Trouble(f"{PODS[unit]}: {statement}: {err}")
+    return out.strip()
+
+
+def write(world, unit, what):
+    sql(world, unit, f"INSERT INTO shop.orders (what) VALUES ('{what}')")
+
+
+def has(world, unit, what):
+    return sql(world, unit, f"SELECT COUNT(*) FROM shop.orders WHERE what = '{what}'") == "1"
+
+
+def reaches(world, unit, what):
+    world.wait_for(f"{what!r} at unit {unit}", lambda: has(world, unit, what))
+
+
+def writable(world, unit):
+    return sql(world, unit, "SELECT @@GLOBAL.super_read_only") == "0"
+
+
+def leads_to(world):
+    return world.cluster.kube.get("services", world.cluster.model, f"{MYSQL}-primary")["spec"]["selector"]["app.kubernetes.io/name"]
+
+
+def on(world, unit, action, **params):
+    return world.ctl("run", f"{MYSQL}/{unit}", action, *[f"{k}={v}" for k, v in params.items()], "--wait", "3m")
+
+
+def primary_is(world, unit):
+    """Alone writable, and where the Service leads."""
+    if [writable(world, n) for n in (0, 1)] != [n == unit for n in (0, 1)]:
+        raise Trouble(f"writable: {[writable(world, n) for n in (0, 1)]}, and the primary should be {unit}")
+    if leads_to(world) != (MYSQL, SECOND)[unit]:
+        raise Trouble(f"the Service leads to {leads_to(world)}")
+
+
+@test("scaled to two, the new server is a copy and follows; a switch loses nothing and moves the Service; back, and scaled in", shares=replicated, real=ONLY)
+def _(world):
+    if not has(world, 1, "before"):
+        raise Trouble("the copy lacks what was there before")
+    write(world, 0, "after")
+    reaches(world, 1, "after")
+    primary_is(world, 0)
+    on(world, 1, "promote-to-primary").ok()
+    primary_is(world, 1)
+    write(world, 1, "switched")
+    reaches(world, 0, "switched")
+    world.ctl("scale-application", MYSQL, "1")
+    world.wait_status(MYSQL, "blocked", "promote-to-primary on another unit first")
+    primary_is(world, 1)
+    world.ctl("scale-application", MYSQL, "2").ok()
+    world.wait_status(MYSQL, "active", f"{MYSQL}/1 is the primary")
+    on(world, 0, "promote-to-primary").ok()
+    primary_is(world, 0)
+    world.ctl("scale-application", MYSQL, "1").ok()
+    world.wait_for("one pod", lambda: not world.cluster.kube.get("pods", world.cluster.model, PODS[1]))
+    world.wait_status(MYSQL, "active")
+    write(world, 0, "alone")
+    if not writable(world, 0):
+        raise Trouble("it is read-only")
+    world.ctl("scale-application", MYSQL, "2").ok()
+    world.wait_status(MYSQL, "active", f"{MYSQL}/1 replicates")
+    reaches(world, 1, "alone")
+
+
+@test("replication that was stopped goes on, a replica that was opened is closed, and a server that starts is read-only until it is known what it is", shares=replicated,
+      real=ONLY)
+def _(world):
+    sql(world, 1, "STOP REPLICA")
+    write(world, 0, "meanwhile")
+    reaches(world, 1, "meanwhile")
+    sql(world, 1, "SET GLOBAL super_read_only = OFF")
+    world.wait_for("the replica to be closed", lambda: not writable(world, 1))
+    kill(world)
+    for unit in (0, 1):
+        world.cluster.data.kill(PODS[unit])
+        world.wait_for("the server", lambda n=unit: ask(world, n, "SELECT 1")[0] == 0)
+    if writable(world, 0) or writable(world, 1):
+        raise Trouble("a server that starts takes writes")
+    world.daemon.start()
+    world.wait_for("the primary to be open", lambda: writable(world, 0))
+    write(world, 0, "opened")
+    reaches(world, 1, "opened")
+    primary_is(world, 0)
+
+
+def hold(world, unit):
+    """The server is dead, and stays so."""
+    world.cluster.data.held.add(PODS[unit])
+    world.cluster.data.kill(PODS[unit])
+
+
+@test("the primary is dead: fail-over; it comes back read-only and set aside; what only it had is named, and dropped when a second person says so",
+      shares=replicated, real=ONLY)
+def _(world):
+    world.wait_status(MYSQL, "active", f"{MYSQL}/0 is the primary", f"{MYSQL}/1 replicates")
+    failed(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1"), "answers: run promote-to-primary")
+    write(world, 0, "both")
+    reaches(world, 1, "both")
+    kill(world)                         # nobody starts it again
+    sql(world, 1, "STOP REPLICA IO_THREAD")
+    write(world, 0, "lost")
+    hold(world, 0)
+    world.daemon.start()
+    if on(world, 1, "promote-to-primary").code == 0:
+        raise Trouble("it was promoted, and the primary is dead")
+    found = done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1"))["results"]
+    if found["set-aside"] != f"{MYSQL}/0" or not writable(world, 1):
+        raise Trouble(f"{found}")
+    world.wait_for("the Service to move", lambda: leads_to(world) == SECOND)
+    write(world, 1, "alive")
+    world.cluster.data.held.clear()
+    world.wait_for("the one before", lambda: ask(world, 0, "SELECT 1")[0] == 0)
+    primary_is(world, 1)
+    world.wait_status(MYSQL, "waiting", f"{MYSQL}/0 is set aside")
+    on(world, 0, "rejoin-replica").refused("has transactions that the primary lacks")
+    done(world, approved(world, MYSQL, "replace-replica", unit=f"{MYSQL}/0"))
+    world.wait_status(MYSQL, "active", f"{MYSQL}/0 replicates", f"{MYSQL}/1 is the primary")
+    reaches(world, 0, "alive")
+    if has(world, 0, "lost"):
+        raise Trouble("it has what no other has")
+    primary_is(world, 1)
+    on(world, 0, "get-cluster-status").ok().says("replica, 0 s behind, read-only", "primary, takes writes")
+    hold(world, 1)
+    done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/0"))
+    world.cluster.data.held.clear()
+    world.wait_for("the one before", lambda: ask(world, 1, "SELECT 1")[0] == 0)
+    on(world, 1, "rejoin-replica").ok()
+    world.wait_for("the Service to move", lambda: leads_to(world) == MYSQL)
+    primary_is(world, 0)
+
+
+if __name__ == "__main__":
+    main()
