@@ -201,8 +201,8 @@ struct charm_authority {
 void charm_authority(struct charm_plan *p, const char *label, const struct charm_authority *a);
 /* What LABEL, which this plan has asked for, signed for REQUEST (PEM), for as long as each plan
  * asks for it: PEM, for servers and clients, with the names of the request; not of another
- * namespace's Service. NULL: it is not signed yet, or, with *RET_REFUSED, will not be. LIFETIME_S
- * 0: as the model says. At most 80. */
+ * namespace's Service. NULL: it is not signed yet, or, with *RET_REFUSED, will not be: also what is
+ * longer than 30,000 bytes, and what comes after 80 others. LIFETIME_S 0: as the model says. */
 const char *charm_sign(struct charm_plan *p, const char *label, const char *request,
                        int64_t lifetime_s, const char **ret_refused);
 

@@ -141,10 +141,11 @@ static void say(const struct charm_view *v, struct charm_plan *p, const struct r
 
 static void serve(const struct charm_view *v, struct charm_plan *p,
                   const struct charm_relation *by) {
-        const char *at = tls_requests(by), *list = "", *labels = "";
+        const char *list = "", *labels = "";
+        struct tls_asked asked = TLS_ASKED(by);
         struct request q = { .by = by };
 
-        while ((q.quoted = tls_request_next(p, &at))) {
+        while ((q.quoted = tls_asked_next(p, &asked))) {
                 q.label = label_of(v, p, &q);
                 if (charm_list_has(labels, q.label))
                         continue;
@@ -153,6 +154,9 @@ static void serve(const struct charm_view *v, struct charm_plan *p,
                 say(v, p, &q);
                 list = add_signed(v, p, &q, list);
         }
+        if (asked.refused)
+                charm_status(p, CHARM_BLOCKED, "the request of %s is not handed on: %s",
+                             by->application, asked.refused);
         charm_tell_json(p, by, "certificates", charm_text(p, "[%s]", list));
 }
 

@@ -14,9 +14,10 @@
 static const char *add_outstanding(const struct charm_view *v, struct charm_plan *p,
                                    const struct charm_relation *r, const char *list) {
         const char *have = charm_option(v, OPTION_CERTIFICATES);
-        const char *at = tls_requests(r), *request;
+        struct tls_asked asked = TLS_ASKED(r);
+        const char *request;
 
-        while ((request = tls_request_next(p, &at)))
+        while ((request = tls_asked_next(p, &asked)))
                 if (!strstr(have, request))
                         list = charm_text(p, "%s%s{\"application\":%s," TLS_REQUEST "%s}", list,
                                           *list ? "," : "", charm_quote(p, r->application),

@@ -34,6 +34,26 @@ const char *tls_request_next(struct charm_plan *p, const char **at) {
         return NULL;
 }
 
+const char *tls_asked_next(struct charm_plan *p, struct tls_asked *asked) {
+        const char *request;
+
+        while ((request = tls_request_next(p, &asked->at))) {
+                if (asked->count == TLS_REQUESTS_MAX) {
+                        asked->refused = charm_text(
+                                p, "it has more than %d requests, and the first %d are served",
+                                TLS_REQUESTS_MAX, TLS_REQUESTS_MAX);
+                        return NULL;
+                }
+                if (strlen(request) <= TLS_REQUEST_MAX) {
+                        asked->count++;
+                        return request;
+                }
+                asked->refused = charm_text(p, "a request of %zu bytes, at most %d are taken",
+                                            strlen(request), TLS_REQUEST_MAX);
+        }
+        return NULL;
+}
+
 /* What stands after a backslash; *AT is at it. */
 static char escaped(const char **at) {
         static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";

@@ -48,9 +48,10 @@ static void say(struct charm_plan *p, const struct charm_relation *r, const char
 /* LIST with what was signed for R. */
 static const char *add_signed(const struct charm_view *v, struct charm_plan *p,
                               const struct charm_relation *r, const char *list) {
-        const char *at = tls_requests(r), *request, *pem, *refused;
+        struct tls_asked asked = TLS_ASKED(r);
+        const char *request, *pem, *refused;
 
-        while ((request = tls_request_next(p, &at))) {
+        while ((request = tls_asked_next(p, &asked))) {
                 pem = charm_sign(p, CA, tls_unquoted(p, request),
                                  seconds(v, OPTION_CERTIFICATE_VALIDITY), &refused);
                 if (pem)
@@ -58,6 +59,8 @@ static const char *add_signed(const struct charm_view *v, struct charm_plan *p,
                 else
                         say(p, r, refused);
         }
+        if (asked.refused)
+                say(p, r, asked.refused);
         return list;
 }
 

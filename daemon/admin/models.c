@@ -192,6 +192,8 @@ void models_add_live(json_t *application, const json_t *live) {
                 return;
         show_state(application, live);
         json_object_set(application, "settled", json_get(live, "settled"));
+        if (json_get(live, "runs-pods"))
+                json_object_set(application, "runs-pods", json_get(live, "runs-pods"));
         json_object_set(application, "drifted", json_get(live, "drifted"));
         if (json_get_bool(live, "changing", false))
                 mark_changing(application);

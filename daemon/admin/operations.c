@@ -425,8 +425,9 @@ static int read_results(struct tx *tx, struct request *q, json_t **ret, struct e
         secret_values_free(values);
         if (r < 0)
                 return err_add(err, r, "operation %lld", (long long)o->id);
-        *ret = json_pack("{s:I, s:s, s:o}", "id", (json_int_t)o->id, "status", o->status, "results",
-                         filled);
+        *ret = json_pack("{s:I, s:s, s:o, s:o}", "id", (json_int_t)o->id, "status", o->status,
+                         "results", filled, "secret-results",
+                         command_operation_masked(o->secret_results));
         return 0;
 }
 

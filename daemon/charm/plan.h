@@ -35,6 +35,7 @@
 #define CHARM_LABEL_MAX 200 /* fits a name of Kubernetes (253) with room for what the daemon adds */
 #define CHARM_SEE_MAX 256   /* fields asked for, in all */
 #define CHARM_POINTER_MAX 512 /* of one such field */
+#define CHARM_SIGNED_MAX 80 /* by one authority: they are in its application's view, told */
 #define CHARM_REQUEST_MAX 30000 /* bytes of a request that is to be signed */
 #define CHARM_REFUSED_MAX 480 /* of a refusal's text; an err holds it with some words before */
 

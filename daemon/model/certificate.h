@@ -29,7 +29,6 @@
 #define CERTIFICATES_MAX 64        /* of one application: their bundles are in its view */
 #define CERTIFICATE_JITTER_PART 20 /* of its life: so much later than two thirds, at most */
 #define CERTIFICATE_RETRY_MS 60000
-#define CERTIFICATE_SIGNED_MAX 80 /* by one authority: they are in its application's view, told */
 
 /* ---- options of a model: certificate-lifetime, ca-lifetime, ca-overlap, ca-subject */
 struct certificate_options {

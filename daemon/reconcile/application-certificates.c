@@ -171,9 +171,9 @@ static int ask_signed(struct application_work *w, struct err *err) {
         const json_t *s;
         size_t i;
 
-        if (json_array_size(w->plan->sign) > CERTIFICATE_SIGNED_MAX)
+        if (json_array_size(w->plan->sign) > CHARM_SIGNED_MAX)
                 return err_set(err, -E2BIG, "%zu requests to sign, at most %d are allowed",
-                               json_array_size(w->plan->sign), CERTIFICATE_SIGNED_MAX);
+                               json_array_size(w->plan->sign), CHARM_SIGNED_MAX);
         json_array_foreach(w->plan->sign, i, s) {
                 const char *label = json_get_str(s, "label", "");
 

@@ -48,6 +48,8 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                         "since", json_stamp(a->status_at, false), "executing",
                         a->executing || a->actions, "units", units);
         json_object_set_new(out, "actions", a->actions ? json_deep_copy(a->actions) : json_array());
+        if (a->planned && a->runs < 0)
+                json_object_set_new(out, "runs-pods", json_false());
         json_object_set_new(out, "changing", json_boolean(application_changing(a)));
         json_object_set_new(out, "settled", json_boolean(application_settled(rec, a)));
         json_object_set_new(out, "drifted",

@@ -79,6 +79,8 @@ def _(world):
 def served_by(world, name, issuer):
     """Until the Secret NAME has a certificate of ISSUER; its text."""
     def there():
+        if not world.cluster.kube.get("secrets", world.cluster.model, name):        # it was deployed just now
+            return None
         pem = secret(world, name)["tls.crt"]
         said = subprocess.run(["openssl", "x509", "-noout", "-issuer"], input=pem, capture_output=True, text=True, check=True).stdout
         return pem if said.strip() == f"issuer=CN = {issuer}" else None

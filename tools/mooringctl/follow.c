@@ -248,136 +248,6 @@ static void tell_at(struct following *f, const json_t *o) {
         }
 }
 
-/* ---- the end */
-
-static int print_results(struct cli *c, const json_t *o) {
-        cleanup_(buf_wipe) struct buf out = BUF_INIT;
-        const json_t *results = json_get(o, "results");
-
-        if (cli_print(c, o) || json_object_size(results) == 0)
-                return CLI_DONE;
-        yaml_write(results, &out);
-        fputs(buf_str(&out), c->out);
-        return CLI_DONE;
-}
-
-static bool has_secret(const json_t *o) {
-        const json_t *names = json_get(o, "secret-results"), *name;
-        size_t i;
-
-        json_array_foreach(names, i, name)
-                if (json_get(json_get(o, "results"), json_string_value(name)))
-                        return true;
-        return false;
-}
-
-/* Who may not see them gets "(secret)", and is told why. */
-static void reveal_results(struct cli *c, json_t *o) {
-        cleanup_(freep) char *path = follow_path(c, json_get_int(o, "id", 0), "/results");
-        cleanup_(json_freep) json_t *json = NULL;
-        struct err err = { 0 };
-
-        if (call_try_post(c, path, &json, &err) < 0)
-                cli_say(c, "values of secrets are not shown: %s", err_text(&err));
-        else
-                json_object_set(o, "results", json_get(json, "results"));
-}
-
-static char *took_in_all(const json_t *o) {
-        char span[CLOCK_TEXT_MAX];
-        int64_t from, to;
-
-        if (!clock_parse_iso(json_get_str(o, "started", ""), &from) ||
-            !clock_parse_iso(json_get_str(o, "completed", ""), &to))
-                return str_dup("");
-        return str_format(" after %s", clock_span(MAX_OF(to - from, 0), span));
-}
-
-/* What was done before it failed, by the journal. */
-static void say_state(struct cli *c, const json_t *o) {
-        const char *message = json_get_str(o, "message", "");
-        const json_t *turn, *last = NULL;
-        size_t i, done = 0;
-
-        json_array_foreach(json_get(o, "turns"), i, turn) {
-                if (str_eq(json_get_str(turn, "outcome", ""), "done"))
-                        done++;
-                else
-                        last = turn;
-        }
-        if (json_get_str(o, "started", NULL) == NULL)
-                return cli_say(c, "It had not begun: nothing was changed.");
-        if (last && !strstr(message, json_get_str(last, "error", ""))) {
-                cleanup_(freep) char *ask = follow_ask(last);
-                const char *error = json_get_str(last, "error", "");
-
-                cli_say(c, "Step %s did not get: %s: %s%s%s", json_get_str(last, "step", ""), ask,
-                        json_get_str(last, "outcome", "no answer yet"), *error ? ": " : "", error);
-        }
-        if (done)
-                cli_say(c,
-                        "What was done before (%zu of what it asked for) stays, but for what its "
-                        "clean-up took back.",
-                        done);
-        else
-                cli_say(c, "Before that it had done nothing outside.");
-        if (json_get(o, "leaves"))
-                cli_say(c, "It leaves this half done: %s", json_get_str(o, "leaves", ""));
-}
-
-static int tell_failure(struct cli *c, const json_t *o) {
-        long long id = json_get_int(o, "id", 0);
-        const char *message = json_get_str(o, "message", ""),
-                   *app = json_get_str(o, "application", "");
-        cleanup_(freep) char *span = took_in_all(o);
-
-        cli_fail(CLI_FAILED, "operation %lld, %s of %s, %s%s%s%s", id,
-                 json_get_str(o, "action", ""), app, json_get_str(o, "status", ""), span,
-                 *message ? ": " : "", message);
-        say_state(c, o);
-        if (str_eq(json_get_str(o, "status", ""), "failed"))
-                cli_say(c,
-                        "Next: mooringctl show-operation %lld has each step; mooringctl why %s how "
-                        "%s is now; run it again when the cause is gone.",
-                        id, app, app);
-        else
-                cli_say(c,
-                        "Next: mooringctl show-operation %lld has each step; mooringctl why %s "
-                        "how %s is now.",
-                        id, app, app);
-        return CLI_FAILED;
-}
-
-static int tell_waiting(struct cli *c, const json_t *o) {
-        long long id = json_get_int(o, "id", 0);
-
-        cli_say(c,
-                "operation %lld waits until a second person, who logged in as another user, says "
-                "mooringctl approve %lld; then mooringctl show-operation %lld --watch",
-                id, id, id);
-        return CLI_BLOCKED;
-}
-
-int follow_tell(struct cli *c, json_t *o, bool reveal) {
-        const char *status = json_get_str(o, "status", "");
-        bool done = str_eq(status, "completed");
-        cleanup_(freep) char *span = took_in_all(o);
-
-        if (reveal && has_secret(o))
-                reveal_results(c, o);
-        print_results(c, o);
-        fflush(c->out);
-        if (done)
-                cli_say(c, "operation %lld completed%s", (long long)json_get_int(o, "id", 0), span);
-        if (done)
-                return CLI_DONE;
-        if (!follow_is_live(o))
-                return tell_failure(c, o);
-        if (str_eq(json_get_str(o, "approval", ""), "wanted"))
-                return tell_waiting(c, o);
-        return CLI_DONE;
-}
-
 /* ---- leaving it alone */
 
 static char left[200]; /* what is said then: a handler may not make it */
@@ -442,7 +312,7 @@ static int give_up(struct following *f, int64_t ms, const json_t *o, const struc
         char span[CLOCK_TEXT_MAX];
 
         if (o && str_eq(json_get_str(o, "approval", ""), "wanted"))
-                return tell_waiting(f->c, o);
+                return follow_tell_waiting(f->c, o);
         return cli_fail(CLI_TIMED_OUT,
                         "after %s operation %lld has not ended: %s; it goes on: mooringctl "
                         "show-operation %lld --watch",

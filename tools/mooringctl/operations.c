@@ -297,7 +297,6 @@ static int code_of(const json_t *o) {
 
 static int reveal(struct cli *c, int64_t id) {
         cleanup_(freep) char *path = follow_path(c, id, "/results");
-        cleanup_(buf_wipe) struct buf text = BUF_INIT;
         cleanup_(json_freep) json_t *json = NULL;
         int r = call_send(c, "POST", path, NULL, &json);
 
@@ -308,8 +307,7 @@ static int reveal(struct cli *c, int64_t id) {
         if (json_object_size(json_get(json, "results")) == 0)
                 cli_say(c, "operation %lld, which is %s, has told no results", (long long)id,
                         json_get_str(json, "status", ""));
-        yaml_write(json_get(json, "results"), &text);
-        fputs(json_object_size(json_get(json, "results")) ? buf_str(&text) : "", c->out);
+        follow_put_results(c, json_get(json, "results"), json_get(json, "secret-results"));
         return code_of(json);
 }
 

@@ -146,6 +146,8 @@ char *status_scale(const json_t *application) {
         const char *name;
         json_t *unit;
 
+        if (!json_get_bool(application, "runs-pods", true))
+                return str_dup("-");
         json_object_foreach(json_get(application, "units"), name, unit) {
                 const char *agent = json_get_str(json_get(unit, "juju-status"), "current", "");
                 const char *word = json_get_str(json_get(unit, "workload-status"), "current", "");

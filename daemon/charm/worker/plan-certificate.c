@@ -128,21 +128,37 @@ static const json_t *signed_for(struct charm_plan *p, const char *label, const c
         return json_dig(p->view->root, "certificates", label, "signed", digest, NULL);
 }
 
+/* What is out of bounds is refused by itself: the other requests are signed. */
+static const char *out_of_bounds(struct charm_plan *p, const char *request) {
+        if (json_array_size(p->sign) >= CHARM_SIGNED_MAX)
+                return charm_text(p, "%d are signed already, and no authority signs more",
+                                  CHARM_SIGNED_MAX);
+        if (strlen(request) > CHARM_REQUEST_MAX)
+                return charm_text(p, "it has %zu bytes, at most %d are signed", strlen(request),
+                                  CHARM_REQUEST_MAX);
+        return NULL;
+}
+
 const char *charm_sign(struct charm_plan *p, const char *label, const char *request,
                        int64_t lifetime_s, const char **ret_refused) {
+        const char *bound = request ? out_of_bounds(p, request) : NULL;
         json_t *asked = label && request ? json_pack("{s:s, s:s, s:I}", "label", label, "request",
                                                      request, "lifetime", (json_int_t)lifetime_s)
                                          : NULL;
         const json_t *found;
 
         *ret_refused = NULL;
-        if (!asked || strlen(request) > CHARM_REQUEST_MAX || lifetime_s < 0 ||
-            !plan_certificate_token(p, label, "key")) {
+        if (!asked || lifetime_s < 0 || !plan_certificate_token(p, label, "key")) {
                 json_decref(asked);
                 plan_out_mistake(p,
                                  "charm_sign: \"%.60s\" is no authority of this plan, or the "
-                                 "request no text of at most %d bytes",
-                                 label ? label : "(null)", CHARM_REQUEST_MAX);
+                                 "request no text",
+                                 label ? label : "(null)");
+                return NULL;
+        }
+        if (bound) {
+                json_decref(asked);
+                *ret_refused = bound;
                 return NULL;
         }
         json_array_append_new(p->sign, asked);

@@ -284,6 +284,74 @@ static void words_of_juju_lead_here(void **state) {
         assert_non_null(strstr(show, "did you mean show-operation?"));
 }
 
+static void revealed(struct server_call *c, void *arg) {
+        server_reply(c, 200, NULL,
+                     "{\"id\":7,\"status\":\"completed\",\"results\":{\"password\":"
+                     "\"a\\\"b\\\\c: #1\",\"size\":\"3\"},\"secret-results\":[\"password\"]}");
+}
+
+static void a_password_is_printed_as_it_is(void **state) {
+        struct bench *b = *state;
+        cleanup_(freep) char *out = NULL;
+
+        server_route(b->server, "POST", "/v1/models/m/operations/7/results", revealed, b);
+        assert_int_equal(bench_run(b, &out, NULL, "show-operation", "7", "--reveal", NULL),
+                         CLI_DONE);
+        assert_string_equal(out, "password: a\"b\\c: #1\nsize: \"3\"\n");
+}
+
+/* Of an operation that failed in its second turn, after ASK. */
+static void failed_after(struct server_call *c, void *arg) {
+        const char *const *ask = arg;
+        cleanup_(freep) char *body = str_format(
+                "{\"id\":7,\"application\":\"a\",\"action\":\"x\",\"status\":\"failed\","
+                "\"message\":"
+                "\"step two: denied: no\",\"started\":\"2026-01-01T00:00:00.000Z\",\"results\":{},"
+                "\"turns\":[{\"seq\":1,\"step\":\"one\",\"outcome\":\"done\",\"ask\":%s},"
+                "{\"seq\":2,\"step\":\"two\",\"outcome\":\"denied\",\"error\":\"no\",\"ask\":"
+                "{\"kind\":\"wait\"}}],\"log\":[]}",
+                *ask);
+
+        server_reply(c, 200, NULL, body);
+}
+
+#define VERB(verb, ask) "{\"kind\":\"verb\",\"verb\":\"" verb "\",\"ask\":{" ask "}}"
+static void what_was_only_read_does_not_stay(void **state) {
+        static const struct {
+                const char *ask;
+                bool reads;
+        } cases[] = {
+                { "{\"kind\":\"settled\"}", true },
+                { "{\"kind\":\"config\"}", false },
+                { VERB("get-object", ""), true },
+                { VERB("put-object", ""), false },
+                { VERB("stream", "\"from\":{}"), true },
+                { VERB("stream", "\"from\":{},\"to\":{}"), false },
+                { VERB("exec", ""), false },
+                { VERB("sql", "\"statements\":[{\"sql\":\"SELECT 1\"},{\"sql\":\"SHOW X\"}]"),
+                  true },
+                { VERB("sql", "\"statements\":[{\"sql\":\"SELECT 1\"},{\"sql\":\"DROP X\"}]"),
+                  false },
+                { VERB("sql", ""), false },
+        };
+        struct bench *b = *state;
+        const char *ask;
+
+        server_route(b->server, "POST", "/v1/models/m/applications/a/actions/x", queued, b);
+        server_route(b->server, "GET", "/v1/models/m/operations/7", failed_after, &ask);
+        server_route(b->server, "GET", "/v1/events", bench_hold, b);
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                cleanup_(freep) char *err = NULL;
+
+                ask = cases[i].ask;
+                assert_int_equal(bench_run(b, NULL, &err, "run", "a", "x", NULL), CLI_FAILED);
+                assert_int_equal(strstr(err, "it had only looked: nothing was changed") != NULL,
+                                 cases[i].reads);
+                assert_int_equal(strstr(err, "(1 of what it asked for, that may have") != NULL,
+                                 !cases[i].reads);
+        }
+}
+
 int main(void) {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, bench_set_up, bench_tear_down)
         const struct CMUnitTest tests[] = {
@@ -302,6 +370,8 @@ int main(void) {
                 CASE(a_daemon_that_does_not_answer_is_told_of_once),
                 CASE(in_the_background_only_the_number_is_printed),
                 CASE(who_may_run_an_action_is_told_and_said),
+                CASE(a_password_is_printed_as_it_is),
+                CASE(what_was_only_read_does_not_stay),
                 CASE(words_of_juju_lead_here),
         };
 

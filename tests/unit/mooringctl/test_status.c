@@ -90,6 +90,9 @@ static void while_a_cluster_is_away_the_scale_is_what_was_seen_last(void **state
                 { "{\"scale\":1,\"application-status\":{\"current\":\"unknown\"}}", "?/1" },
                 { "{\"scale\":0,\"application-status\":{\"current\":\"unknown\"}}", "0" },
                 { "{\"scale\":1,\"application-status\":{\"current\":\"waiting\"}}", "0/1" },
+                { "{\"scale\":1,\"application-status\":{\"current\":\"active\"},\"runs-pods\":"
+                  "false}",
+                  "-" },
                 { "{\"scale\":1,\"application-status\":{\"current\":\"unknown\"},\"units\":{\"a/"
                   "0\":{"
                   "\"juju-status\":{\"current\":\"lost\"}}}}",
