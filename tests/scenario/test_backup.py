@@ -109,7 +109,14 @@ def _(world):
     refused("cut off", "nothing was touched")
     must(world, "PUT", f"{base}/metadata", meta.encode())
     refused("there is no", f"the nearest is {made['backup-id']}", of=made["backup-id"][:-2] + "_Z")
-    refused("Invalid backup-id", of="../secrets")
+    for nobodys in ("../secrets", "the newest"):
+        try:
+            restore(world, **{"backup-id": nobodys})
+        except Trouble as trouble:
+            if "parameter backup-id" not in str(trouble):
+                raise
+        else:
+            raise Trouble(f"a second person is asked about {nobodys}")
     must(world, "DELETE", f"{base}/metadata")
     if listed(world).get(made["backup-id"]) != "unfinished":
         raise Trouble(f"a dump without metadata: {listed(world)}")
