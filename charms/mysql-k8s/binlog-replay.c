@@ -172,7 +172,12 @@ const char *binlog_restart(const struct charm_world *w) {
         "\\(or[[:space:]]\\{1,\\}replace[[:space:]]\\{1,\\}\\)\\{0,1\\}\\(user\\|role\\)\\|"       \
         "grant\\|"                                                                                 \
         "revoke\\|set[[:space:]]\\{1,\\}\\(password\\|default[[:space:]]\\{1,\\}role\\)\\)"        \
-        "[[:space:]]"
+        "\\([[:space:]]\\|$\\)"
+/* The line ends before it says what is made; the next one does. */
+#define UNSAID                                                                                     \
+        "[[:space:]]*\\(create\\|alter\\|drop\\|rename\\|set\\)"                                   \
+        "\\([[:space:]]\\{1,\\}\\(or\\([[:space:]]\\{1,\\}replace\\)\\{0,1\\}\\|default\\)\\)"     \
+        "\\{0,1\\}[[:space:]]*$"
 /* What stands before them does not count: lines of comment, which go through, comments between
  * slashes, and what only servers of a version do; the statement itself is in sed's hold space. */
 #define FILTER                                                                                     \
@@ -186,6 +191,7 @@ const char *binlog_restart(const struct charm_world *w) {
         "-e 's/^[[:space:]]*\\/\\*\\([^*!][^*]*\\)\\{0,1\\}\\*\\{1,\\}\\([^*\\/][^*]*\\*"          \
         "\\{1,\\}\\)*\\///;t lead' "                                                               \
         "-e '/^[[:space:]]*\\/\\*/{' -e g -e N -e 'b more' -e '}' "                                \
+        "-e '/^" UNSAID "/I{' -e g -e N -e 'b more' -e '}' "                                       \
         "-e '/^" ACCOUNTS "/I!{' -e g -e 'b top' -e '}' -e :drop -e N -e 's/.*\\n//' "             \
         "-e '/^\\/\\*!\\*\\/;$/!b drop' -e d"
 /* A transaction that has no end then goes with its client. What cannot be read makes the client

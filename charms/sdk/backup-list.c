@@ -12,7 +12,9 @@ struct rows {
 static const char *status_of(const struct backup_entry *e) {
         if (!e->noted)
                 return "unfinished";
-        return *e->bytes ? "finished" : "dump missing";
+        if (!*e->bytes)
+                return "dump missing";
+        return *e->failed ? "failed" : "finished";
 }
 
 /* Newest first, and what is too much is cut off at the old end. */

@@ -134,18 +134,63 @@ void backup_ask_unpack(const struct charm_world *w, struct charm_ask *a, const c
         ask_unpacking(a, unpacking(w, a, command));
 }
 
-void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
+/* As it is stored, for its hash alone: what a seal refuses is broken, or the key is another one. */
+static void ask_stored(const struct charm_world *w, struct charm_ask *a) {
+        struct charm_plan *p = charm_paper(a);
+        const char *from = backup_object(w, a, backup_wanted(w), backup_dump_file(true),
+                                         ",\"target\":\"" BACKUP_TARGET "\"");
+
+        if (from)
+                charm_ask_verb(a, NULL, "stream",
+                               charm_text(p, "{\"from\":%s,\"sha256\":%s}", from,
+                                          charm_quote(p, backup_noted(w, a, "sha256"))));
+}
+
+/* The answer to that. */
+static enum backup_read tell_apart(const struct charm_world *w) {
+        if (!strcmp(charm_outcome(w), "done"))
+                return BACKUP_OTHER_KEY;
+        return !strcmp(charm_outcome(w), "refused") ? BACKUP_BROKEN : BACKUP_NOT_READ;
+}
+
+enum backup_read backup_read(const struct charm_world *w, struct charm_ask *a) {
         const char *outcome = charm_outcome(w);
 
-        if (!outcome)
-                return ask_unpacking(a, unpacking(w, a, NULL));
-        if (strcmp(outcome, "done") != 0)
-                return charm_give_up(a, "%s cannot be restored%s: %s: %s; nothing was touched",
-                                     backup_wanted(w),
-                                     backup_is_sealed(w, a) ? " (is it the right passphrase?)" : "",
-                                     outcome, charm_error(w));
-        charm_log(a, "its %s bytes have the hash that was noted", charm_answer(w, "/bytes"));
-        charm_next(a);
+        if (outcome && charm_state(w, "seal-refused"))
+                return tell_apart(w);
+        if (outcome && !strcmp(outcome, "done"))
+                return BACKUP_READ;
+        if (outcome && strcmp(outcome, "refused") != 0)
+                return BACKUP_NOT_READ;
+        if (outcome && !backup_is_sealed(w, a))
+                return BACKUP_BROKEN;
+        if (outcome) {
+                charm_set(a, "seal-refused", "1");
+                ask_stored(w, a);
+        } else {
+                ask_unpacking(a, unpacking(w, a, NULL));
+        }
+        return BACKUP_ASKED;
+}
+
+void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
+        switch (backup_read(w, a)) {
+        case BACKUP_ASKED:
+                return;
+        case BACKUP_READ:
+                charm_log(a, "its %s bytes have the hash that was noted",
+                          charm_answer(w, "/bytes"));
+                return charm_next(a);
+        case BACKUP_OTHER_KEY:
+                return charm_give_up(a,
+                                     "%s cannot be restored: it is as it was stored, and the "
+                                     "passphrase is not the one that it was sealed with; nothing "
+                                     "was touched",
+                                     backup_wanted(w));
+        default:
+                charm_give_up(a, "%s cannot be restored: %s: %s; nothing was touched",
+                              backup_wanted(w), charm_outcome(w), charm_error(w));
+        }
 }
 
 void backup_loaded(const struct charm_world *w, struct charm_ask *a, const char *left) {

@@ -27,17 +27,29 @@ void backup_find_newest(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- verify: before a server is started for it */
 
-/* Another reason than bytes that are not what was stored: nothing is known of the backup then. */
-static bool is_verdict(const struct charm_world *w, struct charm_ask *a) {
-        return charm_outcome(w) && !strcmp(charm_outcome(w), "refused") && !backup_is_sealed(w, a);
-}
-
 void backup_read_to_judge(const struct charm_world *w, struct charm_ask *a) {
-        if (!is_verdict(w, a))
-                return backup_read_through(w, a);
-        charm_set(a, "why",
-                  charm_text(charm_paper(a), "it cannot be read back: %s", charm_error(w)));
-        charm_goto(a, "failed");
+        const char *id = backup_wanted(w);
+
+        switch (backup_read(w, a)) {
+        case BACKUP_ASKED:
+                return;
+        case BACKUP_READ:
+                charm_log(a, "its %s bytes have the hash that was noted",
+                          charm_answer(w, "/bytes"));
+                return charm_next(a);
+        case BACKUP_BROKEN:
+                charm_set(a, "why",
+                          charm_text(charm_paper(a), "it cannot be read back: %s", charm_error(w)));
+                return charm_goto(a, "failed");
+        case BACKUP_OTHER_KEY:
+                return charm_give_up(a,
+                                     "%s is as it was stored, and the passphrase is not the one "
+                                     "that it was sealed with: nothing more is known of it",
+                                     id);
+        default: /* another reason than bytes that are not what was stored */
+                charm_give_up(a, "%s cannot be read now, which says nothing about it: %s: %s", id,
+                              charm_outcome(w), charm_error(w));
+        }
 }
 
 /* ---- the verdict, which is noted in the place of the one before */

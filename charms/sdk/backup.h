@@ -111,6 +111,17 @@ bool backup_is_sealed(const struct charm_world *w, struct charm_ask *a);
 void backup_find(const struct charm_world *w, struct charm_ask *a);
 void backup_offer_nearest(const struct charm_world *w, struct charm_ask *a);
 void backup_read_through(const struct charm_world *w, struct charm_ask *a);
+/* All of its dump to nowhere, against its seal and its hash; one that is sealed and refused is read
+ * once more as it is stored, so that another key and other bytes are told apart. ASKED: it has
+ * asked, or gave up; NOT_READ: nothing is known of it, charm_outcome says why. */
+enum backup_read {
+        BACKUP_ASKED,
+        BACKUP_READ,
+        BACKUP_OTHER_KEY,
+        BACKUP_BROKEN,
+        BACKUP_NOT_READ,
+};
+enum backup_read backup_read(const struct charm_world *w, struct charm_ask *a);
 /* Its dump goes into COMMAND. */
 void backup_ask_unpack(const struct charm_world *w, struct charm_ask *a, const char *command);
 /* The answer to it, of a restore: on to the next step, or it gives up, and says in LEFT how things

@@ -349,6 +349,7 @@ def prepare(kills):
     pairs.prepare(world)
     pairs.log_run(world, "kept")
     kills.pair = pairs.create(world)["backup-id"]
+    operations.done(world, operations.run(world, MYSQL, "ship-binlogs"))         # for the backup's place in them
     kills.backup = backups.create(world)["backup-id"]
     sql(world, "INSERT INTO `of mine`.accounts (name, d) VALUES ('after the backup', 1)")         # which only the logs have
     operations.done(world, operations.run(world, MYSQL, "ship-binlogs"))

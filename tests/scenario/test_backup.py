@@ -109,7 +109,14 @@ def _(world):
     refused("cut off", "nothing was touched")
     must(world, "PUT", f"{base}/metadata", meta.encode())
     refused("there is no", f"the nearest is {made['backup-id']}", of=made["backup-id"][:-2] + "_Z")
-    refused("Invalid backup-id", of="../secrets")
+    for nobodys in ("../secrets", "the newest"):
+        try:
+            restore(world, **{"backup-id": nobodys})
+        except Trouble as trouble:
+            if "parameter backup-id" not in str(trouble):
+                raise
+        else:
+            raise Trouble(f"a second person is asked about {nobodys}")
     must(world, "DELETE", f"{base}/metadata")
     if listed(world).get(made["backup-id"]) != "unfinished":
         raise Trouble(f"a dump without metadata: {listed(world)}")
@@ -168,9 +175,14 @@ def _(world):
     must(world, "PUT", f"{base}/dump.sql.gz", raw)
     sealed = create(world, passphrase="only the night shift knows")
     failed(world, run(world, MYSQL, "verify-backup"), "passphrase is needed")
-    failed(world, run(world, MYSQL, "verify-backup", passphrase="of the day shift"), "is it the right passphrase?")
+    failed(world, run(world, MYSQL, "verify-backup", passphrase="of the day shift"), "the passphrase is not the one that it was sealed with")
     if listed(world, 3)[sealed["backup-id"]] != "-":
         raise Trouble(f"a verdict without a look: {listed(world, 3)}")
+    base = f"/{BUCKET}/{PATH}/{sealed['backup-id']}/dump.sql.gz.sealed"
+    must(world, "PUT", base, raw_get(world, base)[1][:-1])
+    failed(world, run(world, MYSQL, "verify-backup", passphrase="of the day shift"), "is no good: it cannot be read back")
+    if listed(world)[sealed["backup-id"]] != "failed":
+        raise Trouble(f"listed as one that is good: {listed(world)}")
     nothing_aside(world)
 
 

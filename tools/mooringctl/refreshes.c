@@ -319,10 +319,10 @@ const struct command refreshes_commands[] = {
           "all "
           "that refresh --all has refreshed, the last first.",
           .example = "rollback mlflow-server --dry-run" },
-        { "show-refresh", NULL, GROUP_OPERATE, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
+        { "show-refresh", NULL, GROUP_DEPLOY, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0,
           refreshes_all_show, "How the last refresh --all stands",
           "Each application with its place, and why it waits.", .example = "show-refresh" },
-        { "cancel-refresh", NULL, GROUP_OPERATE, "", 0, 0, COMMAND_LIST | COMMAND_DRY_RUN,
+        { "cancel-refresh", NULL, GROUP_DEPLOY, "", 0, 0, COMMAND_LIST | COMMAND_DRY_RUN,
           COMPLETES_NOTHING, cancel_options, SIZE, cancel, "End a refresh --all",
           "Applications that wait are not refreshed. What is under way of one goes on: rollback "
           "brings that one back.",

@@ -4,12 +4,9 @@
  * A few lines that behave as MinIO does stand behind the tunnel's double. Every operation runs once
  * for each of its requests and each failure, and then once more from the top: it must end as if
  * nothing had been. How many requests there are is found out by running. */
-#include "forward.h"
-#include "server.h"
-#include "tunnel-tcp.h"
+#include "s3-stage.h"
 
 #include "clock.h"
-#include "http.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -18,8 +15,6 @@
 
 #define WAIT_MS 20000
 #define BORN "2026-01-02T03:04:05.678Z"
-
-extern const struct provider provider_s3;
 
 enum failure { NONE, RESET, LOST, S403, S409, S429, S500, GARBAGE, STARTING, FULL, FAILURE_MAX };
 static const char *const failure_names[] = { "none", "reset", "lost",    "403",      "409",
@@ -190,50 +185,20 @@ static void serve(struct server_call *c, void *arg) {
 
 /* ---- the operation */
 
-struct world {
-        struct loop *loop;
-        struct http *http;
-        struct server *server;
-        struct tunnel_tcp way;
-        struct target *target;
-};
-
 static int setup(void **state) {
-        static const uint8_t key[DIGEST_SIZE] = { 7 };
-        struct world *w = mem_new(struct world);
-        cleanup_(json_freep) json_t *config = json_pack(
-                "{s:s, s:s, s:s, s:s, s:{s:s}}", "engine", "minio", "via", "ns/store-0",
-                "access-key", "admin", "secret-key", "admin secret", "tls", "mode", "plain");
-        struct err err = { 0 };
+        struct s3_stage *w = mem_new(struct s3_stage);
 
-        assert_int_equal(loop_new(&w->loop, NULL), 0);
-        assert_int_equal(http_new(w->loop, &w->http, NULL), 0);
-        w->server = server_new(NULL);
-        server_route(w->server, NULL, "/*", serve, NULL);
-        w->way = (struct tunnel_tcp){ .loop = w->loop,
-                                      .address = "127.0.0.1",
-                                      .port = server_port(w->server) };
-        if (provider_s3.open(&(struct target_config){ .name = "store",
-                                                      .config = config,
-                                                      .hash_key = key,
-                                                      .http = w->http,
-                                                      .loop = w->loop,
-                                                      .reach_provider = &tunnel_tcp_provider,
-                                                      .reach = tunnel_tcp_target(&w->way) },
-                             NULL, &w->target, &err) < 0)
-                fail_msg("%s", err_text(&err));
+        s3_stage_open(w, serve,
+                      json_pack("{s:s, s:s, s:s, s:s, s:{s:s}}", "engine", "minio", "via",
+                                "ns/store-0", "access-key", "admin", "secret-key", "admin secret",
+                                "tls", "mode", "plain"));
         *state = w;
         return 0;
 }
 
 static int teardown(void **state) {
-        struct world *w = *state;
-
-        provider_s3.close(w->target);
-        http_free(w->http);
-        loop_free(w->loop);
-        server_free(w->server);
-        free(w);
+        s3_stage_close(*state);
+        free(*state);
         return 0;
 }
 
@@ -243,7 +208,7 @@ static void on_done(struct op *op) {
 
 typedef void call(struct target *t, const struct apply_request *r, struct op *op);
 
-static enum outcome do_with(struct world *w, call *fn, const char *text, bool known,
+static enum outcome do_with(struct s3_stage *w, call *fn, const char *text, bool known,
                             struct op *ret) {
         cleanup_(json_freep) json_t *wanted = NULL;
         cleanup_(identity_free) struct identity id = { 0 };
@@ -264,7 +229,7 @@ static enum outcome do_with(struct world *w, call *fn, const char *text, bool kn
         return ret->outcome;
 }
 
-static enum outcome do_it(struct world *w, call *fn, const char *text, struct op *ret) {
+static enum outcome do_it(struct s3_stage *w, call *fn, const char *text, struct op *ret) {
         return do_with(w, fn, text, true, ret);
 }
 
@@ -291,7 +256,8 @@ static bool was_hit(void) {
 }
 
 /* Returns how many requests the operation makes. */
-static int fail_everywhere(struct world *w, call *fn, const char *text, bool there, int objects) {
+static int fail_everywhere(struct s3_stage *w, call *fn, const char *text, bool there,
+                           int objects) {
         int checks = 0, n = 0;
 
         for (int f = RESET; f < FAILURE_MAX; f++) {
@@ -334,7 +300,7 @@ static int fail_everywhere(struct world *w, call *fn, const char *text, bool the
 #define USER "{\"type\":\"user\",\"name\":\"KEY\",\"secret-key\":\"12345678\",\"policy\":\"p\"}"
 
 static void applies_end_well_after_any_failure(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
 
         assert_int_equal(fail_everywhere(w, provider_s3.apply, BUCKET, false, 0), 5);
         assert_true(store.bucket);
@@ -348,7 +314,7 @@ static void applies_end_well_after_any_failure(void **state) {
 }
 
 static void looks_end_well_after_any_failure(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
 
         assert_int_equal(fail_everywhere(w, provider_s3.look, BUCKET, true, 1), 3);
         assert_int_equal(fail_everywhere(w, provider_s3.look, RULED, true, 1), 5);
@@ -357,7 +323,7 @@ static void looks_end_well_after_any_failure(void **state) {
 }
 
 static void removals_end_well_after_any_failure(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
 
         /* Three objects, one a page: list and delete three times, list, remove. */
         assert_int_equal(fail_everywhere(w, provider_s3.remove, BUCKET, true, 3), 9);
@@ -372,7 +338,7 @@ static void removals_end_well_after_any_failure(void **state) {
 static void rules_that_are_as_wanted_are_not_written(void **state) {
         static const char *const order[] = { RULED, RULED, UNRULED, UNRULED, BUCKET };
         static const int requests[] = { 11, 9, 11, 9, 5 };
-        struct world *w = *state;
+        struct s3_stage *w = *state;
         struct op op;
 
         prepare(true, 0, 0, NONE);
@@ -389,7 +355,7 @@ static void rules_that_are_as_wanted_are_not_written(void **state) {
 }
 
 static void a_throttled_store_says_until_when(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
         struct op op;
 
         prepare(true, 0, 1, S429);
@@ -400,7 +366,7 @@ static void a_throttled_store_says_until_when(void **state) {
 
 /* MinIO says two minutes, and is there after a second. */
 static void a_store_that_starts_is_asked_again_soon(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
         struct op op;
 
         prepare(true, 0, 1, STARTING);
@@ -411,7 +377,7 @@ static void a_store_that_starts_is_asked_again_soon(void **state) {
 
 /* A person makes room: an action that writes there has failed, and says so now. */
 static void a_store_that_is_full_is_not_asked_again(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
         struct op op;
         int asked;
 
@@ -425,7 +391,7 @@ static void a_store_that_is_full_is_not_asked_again(void **state) {
 
 /* cache.db was lost: whether the key is the wanted one cannot be tried. */
 static void a_user_whose_document_is_lost_compares_with_nothing(void **state) {
-        struct world *w = *state;
+        struct s3_stage *w = *state;
         struct op op;
 
         prepare(true, 0, 0, RESET);

@@ -5,12 +5,9 @@
  *
  * The clock stands; it is moved to the next timer while the operation pauses, and never while a
  * request is out. */
-#include "forward.h"
-#include "server.h"
-#include "tunnel-tcp.h"
+#include "s3-stage.h"
 
 #include "clock.h"
-#include "http.h"
 #include "s3-config.h"
 #include "s3-identity.h"
 
@@ -22,8 +19,6 @@
 #define STEPS_MAX 4000
 #define NOW_S 1800000000LL
 #define LASTS_S 3600
-
-extern const struct provider provider_s3;
 
 /* What both answer with, and what they saw. Of each list the last goes on. */
 static struct {
@@ -78,41 +73,21 @@ static void store(struct server_call *c, void *arg) {
 }
 
 struct world {
-        struct loop *loop;
-        struct http *http;
-        struct server *server, *imds;
-        struct tunnel_tcp way;
-        struct target *target;
+        struct s3_stage stage;
+        struct server *imds;
 };
 
 static int setup(void **state) {
-        static const uint8_t key[DIGEST_SIZE] = { 7 };
         struct world *w = mem_new(struct world);
-        cleanup_(json_freep) json_t *config = NULL;
-        struct err err = { 0 };
 
         clock_fake(1000, NOW_S * 1000);
-        assert_int_equal(loop_new(&w->loop, NULL), 0);
-        assert_int_equal(http_new(w->loop, &w->http, NULL), 0);
-        w->server = server_new(NULL);
-        server_route(w->server, NULL, "/*", store, NULL);
         w->imds = server_new(NULL);
         server_route(w->imds, "GET", "/metadata/identity/oauth2/token", imds, NULL);
-        w->way = (struct tunnel_tcp){ .loop = w->loop,
-                                      .address = "127.0.0.1",
-                                      .port = server_port(w->server) };
-        config = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "engine", "azure", "via",
-                           "ns/store-0", "access-key", "acc", "identity", "client-id", "0123-abcd",
-                           "address", server_url(w->imds), "tls", "mode", "plain");
-        if (provider_s3.open(&(struct target_config){ .name = "store",
-                                                      .config = config,
-                                                      .hash_key = key,
-                                                      .http = w->http,
-                                                      .loop = w->loop,
-                                                      .reach_provider = &tunnel_tcp_provider,
-                                                      .reach = tunnel_tcp_target(&w->way) },
-                             NULL, &w->target, &err) < 0)
-                fail_msg("%s", err_text(&err));
+        s3_stage_open(&w->stage, store,
+                      json_pack("{s:s, s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "engine", "azure", "via",
+                                "ns/store-0", "access-key", "acc", "identity", "client-id",
+                                "0123-abcd", "address", server_url(w->imds), "tls", "mode",
+                                "plain"));
         memset(outside.imds, 0, sizeof(outside.imds));
         memset(outside.store, 0, sizeof(outside.store));
         outside.imds[0] = outside.store[0] = 200;
@@ -125,10 +100,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
         struct world *w = *state;
 
-        provider_s3.close(w->target);
-        http_free(w->http);
-        loop_free(w->loop);
-        server_free(w->server);
+        s3_stage_close(&w->stage);
         server_free(w->imds);
         free(w);
         clock_real();
@@ -146,9 +118,9 @@ static void see_asking(void *arg, const struct flow *f, const char *step) {
 static void pass(struct world *w) {
         bool asking = false;
 
-        flow_each(w->loop, see_asking, &asking);
-        if (!asking && loop_next(w->loop) > 0)
-                loop_advance(w->loop, loop_next(w->loop));
+        flow_each(w->stage.loop, see_asking, &asking);
+        if (!asking && loop_next(w->stage.loop) > 0)
+                loop_advance(w->stage.loop, loop_next(w->stage.loop));
 }
 
 static enum outcome head(struct world *w, struct op *ret) {
@@ -156,10 +128,10 @@ static enum outcome head(struct world *w, struct op *ret) {
         struct act_request r = { .verb = "head-object", .ask = ask };
         bool done = false;
 
-        *ret = (struct op){ .loop = w->loop, .done = on_done, .arg = &done };
-        provider_s3.act(w->target, &r, ret);
+        *ret = (struct op){ .loop = w->stage.loop, .done = on_done, .arg = &done };
+        provider_s3.act(w->stage.target, &r, ret);
         for (int i = 0; !done && i < STEPS_MAX; i++)
-                if (!loop_step(w->loop, 5))
+                if (!loop_step(w->stage.loop, 5))
                         pass(w);
         assert_true(done);
         return ret->outcome;
@@ -335,13 +307,13 @@ static void a_stream_says_its_trouble_and_gives_up_after_some_tries(void **state
         };
         char text[ERR_TEXT_MAX] = "", newest[ERR_TEXT_MAX];
         struct err err = {};
-        struct bytes *b = provider_s3.bytes(w->target, &r, &err);
+        struct bytes *b = provider_s3.bytes(w->stage.target, &r, &err);
 
         outside.store[0] = 500;
         assert_non_null(b);
         assert_false(b->trouble(b, text, sizeof(text)));
         for (int i = 0; !e.over && i < STEPS_MAX; i++) {
-                if (!loop_step(w->loop, 5))
+                if (!loop_step(w->stage.loop, 5))
                         pass(w);
                 if (!e.over && b->trouble(b, newest, sizeof(newest)))
                         str_copy(text, sizeof(text), newest);
