@@ -158,8 +158,11 @@ enum backup_read backup_read(const struct charm_world *w, struct charm_ask *a) {
 
         if (outcome && charm_state(w, "seal-refused"))
                 return tell_apart(w);
-        if (outcome && !strcmp(outcome, "done"))
+        if (outcome && !strcmp(outcome, "done")) {
+                charm_log(a, "its %s bytes have the hash that was noted",
+                          charm_answer(w, "/bytes"));
                 return BACKUP_READ;
+        }
         if (outcome && strcmp(outcome, "refused") != 0)
                 return BACKUP_NOT_READ;
         if (outcome && !backup_is_sealed(w, a))
@@ -178,8 +181,6 @@ void backup_read_through(const struct charm_world *w, struct charm_ask *a) {
         case BACKUP_ASKED:
                 return;
         case BACKUP_READ:
-                charm_log(a, "its %s bytes have the hash that was noted",
-                          charm_answer(w, "/bytes"));
                 return charm_next(a);
         case BACKUP_OTHER_KEY:
                 return charm_give_up(a,

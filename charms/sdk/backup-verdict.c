@@ -34,8 +34,6 @@ void backup_read_to_judge(const struct charm_world *w, struct charm_ask *a) {
         case BACKUP_ASKED:
                 return;
         case BACKUP_READ:
-                charm_log(a, "its %s bytes have the hash that was noted",
-                          charm_answer(w, "/bytes"));
                 return charm_next(a);
         case BACKUP_BROKEN:
                 charm_set(a, "why",

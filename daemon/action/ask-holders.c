@@ -112,16 +112,19 @@ static int compare(const struct looking_at *l, const struct q_secret_row *s, str
         return str_eq(s->purpose, "user") ? tell_user(l, s, err) : tell_option(l, s, err);
 }
 
+static bool is_full(const struct looking_at *l) {
+        return json_array_size(l->holders) >= HOLDERS_MAX;
+}
+
 static int look(const struct looking_at *l, struct err *err) {
         struct q_secret_given_in in = { .max = PAGE };
         struct q_secret_row *rows;
         size_t n = PAGE, compared = 0;
         int r = 0;
 
-        while (r >= 0 && n == PAGE && compared < COMPARED_MAX) {
+        while (r >= 0 && n == PAGE && compared < COMPARED_MAX && !is_full(l)) {
                 r = q_secret_given(l->tx, &in, &rows, &n, err);
-                for (size_t i = 0; r >= 0 && i < n && json_array_size(l->holders) < HOLDERS_MAX;
-                     i++)
+                for (size_t i = 0; r >= 0 && i < n && !is_full(l); i++)
                         r = compare(l, &rows[i], err);
                 if (r >= 0 && n)
                         in.after = rows[n - 1].id;

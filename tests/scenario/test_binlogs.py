@@ -113,6 +113,25 @@ def _(world):
         raise Trouble("yesterday is taken for a moment")
 
 
+def in_the_replay(world, made, moment, strike):
+    """The operation of a restore to MOMENT, to which STRIKE happened when its replay had begun."""
+    gate = Gate(world, "mysql", before=True, first="mooring-replayed")
+    try:
+        operation = restore(world, **{"backup-id": made["backup-id"], "force": True, "restore-to-time": moment})
+        gate.wait()
+        until(lambda: sql(world, "SELECT COUNT(*) FROM mysql.mooring_replayed") == "1", "the replay's beginning")
+        return strike(operation, gate)
+    finally:
+        gate.remove()
+
+
+def check_anew(world, found, expected, before):
+    if not any("begins anew" in line["text"] for line in found["log"]):
+        raise Trouble(f"it was not in the middle: {found['log']}")
+    check(world, expected, before)
+    world.wait_active()
+
+
 @test("the daemon killed in the middle of a replay: nothing is there twice, and it ends as without it", shares=backup, real=GATED)
 def _(world):
     fill(world)
@@ -122,21 +141,13 @@ def _(world):
     expected = until_then(world, moment)
     ship(world)
     harm(world)
-    gate = Gate(world, "mysql", before=True, first="mooring-replayed")
-    try:
-        operation = restore(world, **{"backup-id": made["backup-id"], "force": True, "restore-to-time": moment})
-        gate.wait()
-        until(lambda: sql(world, "SELECT COUNT(*) FROM mysql.mooring_replayed") == "1", "the replay's beginning")
+
+    def strike(operation, gate):
         kill(world)
         gate.open()
         world.daemon.start()
-        found = done(world, operation)
-    finally:
-        gate.remove()
-    if not any("begins anew" in line["text"] for line in found["log"]):
-        raise Trouble(f"it was not in the middle: {found['log']}")
-    check(world, expected, before)
-    world.wait_active()
+        return done(world, operation)
+    check_anew(world, in_the_replay(world, made, moment, strike), expected, before)
 
 
 @test("the server killed in the middle of a replay: all begins anew; what was cancelled then leaves it read-only", shares=backup, real=GATED)
@@ -149,27 +160,16 @@ def _(world):
     ship(world)
     harm(world)
 
-    def killed(cancel):
-        gate = Gate(world, "mysql", before=True, first="mooring-replayed")
-        try:
-            operation = restore(world, **{"backup-id": made["backup-id"], "force": True, "restore-to-time": moment})
-            gate.wait()
-            until(lambda: sql(world, "SELECT COUNT(*) FROM mysql.mooring_replayed") == "1", "the replay's beginning")
-            if cancel:
-                call(world, "POST", f"operations/{operation}/cancel")
-            world.cluster.data.kill(f"{MYSQL}-0")
-            gate.open()
-            return done(world, operation, "cancelled" if cancel else "completed")
-        finally:
-            gate.remove()
-    killed(cancel=True)
+    def strike(operation, gate, cancel=False):
+        if cancel:
+            call(world, "POST", f"operations/{operation}/cancel")
+        world.cluster.data.kill(f"{MYSQL}-0")
+        gate.open()
+        return done(world, operation, "cancelled" if cancel else "completed")
+    in_the_replay(world, made, moment, lambda *at: strike(*at, cancel=True))
     if writable(world):
         raise Trouble("what is half restored can be written to")
-    found = killed(cancel=False)
-    if not any("begins anew" in line["text"] for line in found["log"]):
-        raise Trouble(f"it was not in the middle: {found['log']}")
-    check(world, expected, before)
-    world.wait_active()
+    check_anew(world, in_the_replay(world, made, moment, strike), expected, before)
 
 
 @test("two ship-binlogs at once: the second waits for the first, and goes on from where that ended", shares=backup, real=GATED)

@@ -116,7 +116,7 @@ def _(world):
     world.wait_status("minio", "blocked", "adopt minio")
     world.adopt("minio", "--dry-run")
     world.ctl("adopt", "minio", "--dry-run").ok().says(f"would adopt Service {model}/minio")     # it is still to be adopted
-    world.ctl("adopt", "minio").ok()
+    world.adopt("minio")
     world.wait_status("minio", "active")
 
 

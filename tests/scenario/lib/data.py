@@ -74,6 +74,8 @@ class DataPlane(threading.Thread):
         for uid, pod in pods.items():
             self.named[uid] = pod["metadata"]["name"]
             self.certify(pod)
+            if uid in self.running and maker_of(pod) is DataPlane.run_minio and self.running[uid].poll() is not None:
+                del self.running[uid]           # it ended by itself: a kubelet starts its container again
             if uid not in self.running and pod["metadata"]["name"] not in self.held:
                 process = maker_of(pod)(self, pod)
                 if process:
@@ -324,7 +326,7 @@ class DataPlane(threading.Thread):
         address = self.minio_address(pod)
         if find_minio():
             return self.spawn(f"{name}-minio", [find_minio(), "server", "--quiet", "--address", address, data], HOME=str(data),
-                              MINIO_UPDATE="off", **word)
+                              MINIO_UPDATE="off", MINIO_BROWSER="off", **word)       # the console takes a port that was free a moment ago
         stand_in = Path(__file__).with_name("minio_stand_in.py")
         return self.spawn(f"{name}-minio-stand-in", [sys.executable, stand_in, address, data / "state.json"], **word)
 

@@ -194,7 +194,7 @@ class Minio(Store):
         return [find_minio(), "server", "--quiet", "--address", f"127.0.0.1:{self.port}", self.folder / "data"]
 
     def environment(self):
-        return {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password, "MINIO_UPDATE": "off", "HOME": str(self.folder)}
+        return {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password, "MINIO_UPDATE": "off", "MINIO_BROWSER": "off", "HOME": str(self.folder)}
 
     def words(self):
         return (f"[default]\naws_access_key_id = {self.user}\naws_secret_access_key = {self.password}\nregion = us-east-1\n"
