@@ -211,16 +211,19 @@ static json_t *mode_json(const char *path) {
                          "owner", (json_int_t)st.st_uid, "self", (json_int_t)geteuid());
 }
 
+/* As df: what only root may fill, or a quota withholds, is no part of the whole. */
 static void add_disk(json_t *facts, const char *state_dir) {
         struct statvfs fs;
+        fsblkcnt_t usable;
 
         if (statvfs(state_dir, &fs) < 0) {
                 json_object_set_new(facts, "disk-failed", json_string(strerror(errno)));
                 return;
         }
+        usable = fs.f_blocks - fs.f_bfree + fs.f_bavail;
         json_object_set_new(
                 facts, "disk",
-                json_pack("{s:I, s:I, s:I, s:I}", "bytes", (json_int_t)(fs.f_blocks * fs.f_frsize),
+                json_pack("{s:I, s:I, s:I, s:I}", "bytes", (json_int_t)(usable * fs.f_frsize),
                           "free", (json_int_t)(fs.f_bavail * fs.f_frsize), "inodes",
                           (json_int_t)fs.f_files, "inodes-free", (json_int_t)fs.f_favail));
 }

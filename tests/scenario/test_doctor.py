@@ -10,14 +10,23 @@ from lib.runner import main, test
 from lib.world import Trouble
 
 WARNINGS, ERRORS = 8, 1
+CODES = {"ok": 0, "warning": WARNINGS, "error": ERRORS}
 
 
 def doctor(world, *words):
-    """(exit code, findings)"""
+    """(exit code, findings), without the disk of the machine that the tests run on: the unit tests judge disks."""
     done = world.ctl("doctor", "--format", "json", *words)
     if not done.out:
         raise Trouble(f"doctor says nothing: {done.err}")
-    return done.code, json.loads(done.out)["findings"]
+    findings = json.loads(done.out)["findings"]
+    expect(worst(findings), done.code)
+    findings = [f for f in findings if f["id"] != "disk-space"]
+    return worst(findings), findings
+
+
+def worst(findings):
+    """The exit code that the findings make."""
+    return next((CODES[s] for s in ("error", "warning") if any(f["severity"] == s for f in findings)), 0)
 
 
 def ids(findings):
@@ -48,7 +57,6 @@ def _(world):
         raise Trouble(f"no next step: {findings}")
     keep_volumes(world)
     expect((0, []), doctor(world))
-    world.ctl("doctor").ok()
 
 
 @test("with --all what is well is told too, the versions, the rights and how each target is spoken to", real="knows the simulator's answers")
@@ -63,7 +71,7 @@ def _(world):
         if text not in told.get(known, ""):
             raise Trouble(f"{known} says {told.get(known)}")
     expect(3, len([f for f in findings if f["id"] == "tls-mode"]))
-    world.ctl("doctor", "--all").ok().says("ok version: cluster sim: it runs Kubernetes")
+    world.ctl("doctor", "--all").says("ok version: cluster sim: it runs Kubernetes")
 
 
 @test("a key that others can read and a folder that others can write are errors, with what to type")
