@@ -24,12 +24,12 @@
 /* ---- find */
 
 static void find(const struct charm_world *w, struct charm_ask *a) {
-        if (!backup_server_runs(w, a))
-                return;
-        if (replica_units(charm_world_view(w)) > 1)
-                return charm_give_up(a, "more than one unit: scale to 1, restore, and scale out "
-                                        "again");
-        backup_find(w, a);
+        const char *several = replica_several(charm_world_view(w), charm_paper(a));
+
+        if (several)
+                return charm_give_up(a, "%s", several);
+        if (backup_server_runs(w, a))
+                backup_find(w, a);
 }
 
 /* ---- use: is somebody's data in the way */

@@ -4,7 +4,7 @@
  * Unit 0 is the StatefulSet APP, unit N another one, APP-unit-N, of one pod each with a claim of
  * its own, so that what a plan says of a unit is said of it alone. What a server is is wanted at a
  * target of its own, unit-N, as a resource (objects/replication.yaml): the loop keeps replicas
- * read-only and replicating, and only the primary writable. Which unit is the primary stand in
+ * read-only and replicating, and only the primary writable. Which unit is the primary stands in
  * options, the notes of the actions:
  *
  *   primary-unit   the unit that takes writes
@@ -22,6 +22,8 @@
 int64_t replica_units(const struct charm_view *v);
 int64_t replica_primary(const struct charm_view *v);
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit);
+/* What to do before what works with one server only; NULL: there is one. */
+const char *replica_several(const struct charm_view *v, struct charm_plan *p);
 /* The number of "APP/N"; -1: it is none of the units. */
 int64_t replica_number(const struct charm_view *v, const char *unit);
 

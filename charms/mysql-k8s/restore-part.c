@@ -82,7 +82,7 @@ bool restore_part_refuses(const struct charm_world *w, struct charm_ask *a) {
         if (!read_part(v, charm_paper(a), &part))
                 return false;
         charm_give_up(a,
-                      "the server has %s of %s in part, and no backup is made of that: restore it "
+                      "the server has %s of %s in part, and nothing is made of that: restore it "
                       "first, %s",
                       part.databases, part.backup, what_to_do(v, charm_paper(a), part.backup));
         return true;

@@ -11,6 +11,9 @@
 
 #include "charm.gen.h"
 
+#include "replica.h"
+#include "restore-part.h"
+
 #include <stdlib.h>
 
 #define BACKUP_AGE_MS ((int64_t)7 * 86400 * 1000) /* of the newest that was verified */
@@ -90,16 +93,16 @@ static const char *names(const struct charm_world *w, struct charm_ask *a, int r
 
 void upgrade_start(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
+        const char *several = replica_several(v, charm_paper(a));
         struct found f = {};
 
-        if (!upgraded_may_begin(w, a, upgrade_image(v), charm_ready(v, "statefulset"),
+        if (restore_part_refuses(w, a) ||
+            !upgraded_may_begin(w, a, upgrade_image(v), charm_ready(v, "statefulset"),
                                 "read-only") ||
-            !backup_server_runs(w, a))
+            (!several && !backup_server_runs(w, a)))
                 return;
-        if (charm_scale(v) > 1)
-                add(&f, true, "members",
-                    "more than one member: they are not upgraded one after the other yet; scale "
-                    "to 1 first");
+        if (several)
+                add(&f, true, "members", several);
         if (!charm_relations(v, ENDPOINT_S3_PARAMETERS))
                 add(&f, true, "backup",
                     "Missing relation with S3 integrator charm: upgrade makes a backup first");

@@ -44,6 +44,7 @@ UPGRADED = ("check-rollback", "rollback")                      # these need an u
 SELDOM = ("check-rollback", "pre-upgrade-check", "rollback")    # of MySQL: steps of upgrade again, or half a minute for each kill
 ALIKE = ("check-rollback", "create-backup", "list-backups", "rollback", "verify-backup")       # of mlflow-server: steps of restore and upgrade again
 LOCKED = ("drop-relation-user", "unlock-relation-user")         # these need a user that is locked
+REPLICAS = ("fail-over", "get-cluster-status", "promote-to-primary", "rejoin-replica", "replace-replica")     # of MySQL: here are MariaDB's servers, one each
 MANY = 100              # commits of one action: more means that it never comes to rest
 # A log is shipped again under its name, and a server that was killed begins another one.
 OBJECT = re.compile("<Key>(?![^<]*/binlogs/)")
@@ -366,6 +367,8 @@ def main():
             if sys.argv[2:] and not {name, f"{app}:{name}"} & set(sys.argv[2:]) or not (ALL or sys.argv[2:]) and name in {pairs.SERVER: ALIKE, MYSQL: SELDOM}.get(app, ()):
                 continue
             try:
+                if app == MYSQL and name in REPLICAS:
+                    raise Skip("two of MySQL's own servers are needed")
                 if action["destructive"] and person.call(kills.world, operations.ASKED, "GET", "/v1/info") is None:
                     raise Skip("nobody can be said to have logged in here")
                 one(kills, app, name, action)

@@ -356,7 +356,7 @@ def _(world):
     world.wait_status(MYSQL, "blocked", "restored in part: ")
     again = f"run {MYSQL} restore backup-id={made['backup-id']} force=true"
     world.ctl("doctor").refused("restored in part: ", f"next: mooringctl {again}")
-    failed(world, run(world, MYSQL, "create-backup"), "no backup is made of that")
+    failed(world, run(world, MYSQL, "create-backup"), "nothing is made of that")
     if writable(world):
         raise Trouble("clients write into half a database")
     done(world, restore(world, **{"backup-id": made["backup-id"], "force": True}))
