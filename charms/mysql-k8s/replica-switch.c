@@ -264,6 +264,23 @@ const struct charm_step replica_promote_steps[] = { { "look", look, 60, 0 },
 
 /* ---- fail-over */
 
+/* One that only we do not reach goes on taking writes, which the others then lack. */
+static bool may_live(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        int64_t from = state_number(w, "from");
+
+        if (charm_param_bool(w, "force") ||
+            !charm_ready(v, replica_label(charm_paper(a), "statefulset", from)))
+                return false;
+        charm_give_up(a,
+                      "%s does not answer us (%s), and its pod is ready: it may be taking writes, "
+                      "and nothing was changed. End it first: kubectl -n %s delete pod %s; where "
+                      "it is known to be dead: force=true",
+                      unit_name(w, a, from), charm_error(w), charm_model(v),
+                      replica_pod(v, charm_paper(a), from));
+        return true;
+}
+
 static void see_dead(const struct charm_world *w, struct charm_ask *a) {
         const char *outcome = charm_outcome(w);
 
@@ -278,6 +295,8 @@ static void see_dead(const struct charm_world *w, struct charm_ask *a) {
         if (!strcmp(outcome, "denied"))
                 return charm_give_up(a, "%s is not dead, it does not let us in: %s",
                                      unit_name(w, a, state_number(w, "from")), charm_error(w));
+        if (may_live(w, a))
+                return;
         charm_log(a, "%s does not answer: %s", unit_name(w, a, state_number(w, "from")),
                   charm_error(w));
         charm_next(a);

@@ -142,7 +142,8 @@ def _(world):
     world.daemon.start()
     if on(world, 1, "promote-to-primary").code == 0:
         raise Trouble("it was promoted, and the primary is dead")
-    found = done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1"))["results"]
+    failed(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1"), "its pod is ready: it may be taking writes")
+    found = done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1", force=True))["results"]
     if found["set-aside"] != f"{MYSQL}/0" or not writable(world, 1):
         raise Trouble(f"{found}")
     world.wait_for("the Service to move", lambda: leads_to(world) == SECOND)
@@ -160,7 +161,7 @@ def _(world):
     primary_is(world, 1)
     on(world, 0, "get-cluster-status").ok().says("replica, 0 s behind, read-only", "primary, takes writes")
     hold(world, 1)
-    done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/0"))
+    done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/0", force=True))
     world.cluster.data.held.clear()
     world.wait_for("the one before", lambda: ask(world, 1, "SELECT 1")[0] == 0)
     on(world, 1, "rejoin-replica").ok()
