@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define NEXT_MAX 128 /* a command with a model's name */
+
 struct scope_work {
         struct store_call call;
         struct reconcile *rec;
@@ -28,7 +30,8 @@ struct scope_work {
         int64_t target, scope, applications;
         bool destroying; /* storage of it is being destroyed */
         bool dying, force, destroy_storage;
-        bool keeps; /* storage that was to be kept is in it */
+        bool keeps;    /* storage that was to be kept is in it */
+        bool not_ours; /* its namespace is another's, and nothing was ever written there */
         /* to write */
         char *type, *path, *document;
         int64_t new_scope;
@@ -110,9 +113,19 @@ const char *scope_elsewhere(struct reconcile *rec, const struct world_model *m, 
         return text;
 }
 
+/* What is being removed is not taken over. */
+static const char *way_on(const struct world_model *m, char *text, size_t size) {
+        if (m->dying)
+                snprintf(text, size, "remove-model %s --force", m->name);
+        else
+                snprintf(text, size, "take-over-model %s", m->name);
+        return text;
+}
+
 const char *scope_foreign(struct reconcile *rec, const struct world_model *m, char *text,
                           size_t size) {
         const struct world_resource *s = world_resource(&rec->world, m->scope);
+        char next[NEXT_MAX];
 
         if (scope_elsewhere(rec, m, text, size))
                 return text;
@@ -122,8 +135,8 @@ const char *scope_foreign(struct reconcile *rec, const struct world_model *m, ch
                 return NULL;
         snprintf(text, size,
                  "%s %s carries the stamp of another controller or model: nothing is written; "
-                 "mooringctl take-over-model %s",
-                 s->type, s->path, m->name);
+                 "mooringctl %s",
+                 s->type, s->path, way_on(m, next, sizeof(next)));
         return text;
 }
 
@@ -135,6 +148,7 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
                           size_t size) {
         const struct world_resource *s = world_resource(&rec->world, m->scope);
         const char *foreign = scope_foreign(rec, m, text, size);
+        char next[NEXT_MAX];
 
         if (foreign)
                 return foreign;
@@ -146,8 +160,8 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
         }
         if (!s || s->row.applied_generation || s->row.outcome != OUTCOME_CONFLICT)
                 return NULL;
-        snprintf(text, size, "%s %s: %s; mooringctl take-over-model %s", s->type, s->path,
-                 s->reason ? s->reason : "was there before", m->name);
+        snprintf(text, size, "%s %s: %s; mooringctl %s", s->type, s->path,
+                 s->reason ? s->reason : "was there before", way_on(m, next, sizeof(next)));
         return text;
 }
 
@@ -339,6 +353,10 @@ static int delete_run(struct tx *tx, struct store_call *c, struct err *err) {
         }
         w->removed = true;
         r = w->force ? data_each_of_model(tx, w->id, leave_row, w, err) : 0;
+        if (r >= 0 && w->not_ours) {
+                r = resource_delete_rows(tx, w->scope, err);
+                tx_mark(tx, MARK_RESOURCE, w->scope);
+        }
         if (r >= 0)
                 r = removal_model(tx, w->id, err); /* what it left behind becomes a leftover */
         if (r < 0)
@@ -376,6 +394,13 @@ static bool in_place(struct reconcile *rec, const struct scope_work *w) {
                memcmp(s->wanted, digest, DIGEST_SIZE) == 0;
 }
 
+/* There is nothing to take away. One that is being written to now is asked of again then. */
+static bool is_never_ours(const struct world_resource *s) {
+        return s && !s->busy && !s->row.applied_generation && !s->row.adopted &&
+               ((s->seen.presence == PRESENCE_PRESENT && s->seen.foreign) ||
+                s->row.outcome == OUTCOME_CONFLICT);
+}
+
 static void end_model(struct scope_work *w) {
         struct reconcile *rec = w->rec;
         struct world_resource *s = world_resource(&rec->world, w->scope);
@@ -387,6 +412,9 @@ static void end_model(struct scope_work *w) {
                 work_free(w);
                 return;
         }
+        w->not_ours = !w->keeps && !w->force && is_never_ours(s);
+        if (w->not_ours)
+                return write(w, delete_run);
         if (s && !s->row.dying && !w->keeps)
                 return write(w, dying_run);
         if (s && !w->force) {

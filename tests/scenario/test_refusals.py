@@ -227,6 +227,18 @@ def full_disk(world):
     world.wait_active()
 
 
+def removed_again(world, theirs):
+    """A model whose namespace was there before: nothing of it was made, so nothing is waited for."""
+    world.cluster.kube.create("namespaces", "", {"metadata": {"name": theirs}})
+    world.ctl("add-model", theirs).ok()
+    world.wait_for("the refusal", lambda: f"take-over-model {theirs}" in world.ctl("doctor").out)
+    world.ctl("remove-model", theirs, "--no-prompt").ok()
+    world.wait_for("its end", lambda: theirs not in world.ctl("models").ok().out)
+    if not world.cluster.kube.get("namespaces", "", theirs):
+        raise Trouble("a namespace that is not ours was deleted")
+    world.cluster.kube.delete("namespaces", "", theirs)
+
+
 @test("a namespace and an object that are not ours are not touched until they are taken over and adopted by name", fresh="bare")
 def _(world):
     kube, model = world.cluster.kube, world.cluster.model
@@ -242,6 +254,7 @@ def _(world):
     world.wait_status("mlflow-server", "blocked", f"Namespace {model}", "not ours", "take-over-model")
     if kube.get("serviceaccounts", model, "mlflow-server") or touched():
         raise Trouble("something was written to a namespace that is not ours")
+    removed_again(world, f"{model}-theirs")
     world.ctl("take-over-model", model).ok()
     world.wait_status("mlflow-server", "blocked", "mlflow-server", "adopt")
     if touched():
