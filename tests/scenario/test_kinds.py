@@ -317,14 +317,14 @@ def _(world):
         world.wait_active()
 
 
-def recreate_main(world):
+def recreate_main(world, *options):
     """While it is tried once more whether it can be changed, it is not blocked, and the command says so."""
     def taken():
-        answer = world.ctl("recreate", "kinds", "deployment/main")
+        answer = world.ctl("recreate", "kinds", "deployment/main", *options)
         if answer.code and "blocked because it needs recreate" not in answer.err:
             answer.ok()
-        return answer.code == 0
-    world.wait_for("the command to be taken", taken)
+        return answer if answer.code == 0 else None
+    return world.wait_for("the command to be taken", taken)
 
 
 @test("what cannot be changed is made anew where the operator says so, and only that, and never with its data", shares=kinds)
@@ -335,7 +335,7 @@ def _(world):
     world.ctl("config", "kinds", "selector=two").ok()
     world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate", "mooringctl recreate")
     world.ctl("recreate", "kinds", "statefulset/store").refused("needs recreate", code=1)
-    world.ctl("recreate", "kinds", "deployment/main", "--dry-run").ok().says("would delete Deployment.apps", "no pod of it runs")
+    recreate_main(world, "--dry-run").says("would delete Deployment.apps", "no pod of it runs")
     equal(main_.at("/metadata/uid"), uids[0])
     recreate_main(world)
     world.wait_for("another Deployment", lambda: (world.cluster.kube.get("deployments", world.cluster.model, "main") or {}).get("metadata", {}).get("uid", uids[0]) != uids[0])
@@ -360,7 +360,7 @@ def _(world):
     world.ctl("config", "kinds", "selector=two").ok()
     world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
     equal(main_.at("/spec/replicas"), 3)
-    world.ctl("recreate", "kinds", "deployment/main").ok()
+    recreate_main(world)
     world.wait_for("another Deployment", lambda: (world.cluster.kube.get("deployments", world.cluster.model, "main") or {}).get("metadata", {}).get("uid", uid) != uid)
     world.wait_active()
     equal(main_.at("/spec/replicas"), 1)
@@ -369,7 +369,7 @@ def _(world):
     world.wait_for("that replicas are ours", declared)
     world.ctl("config", "kinds", "--reset", "selector").ok()
     world.wait_status("kinds", "blocked", "Deployment.apps kinds/main", "needs recreate")
-    world.ctl("recreate", "kinds", "deployment/main").ok()
+    recreate_main(world)
     world.wait_active()
 
 

@@ -9,7 +9,8 @@ from lib.world import Trouble, remove
 
 @test("a scale that the charm cannot run is refused, with what it can")
 def _(world):
-    world.ctl("scale-application", "mlflow-mysql", "3").refused("mlflow-mysql", "0 to 1", code=1)
+    world.ctl("scale-application", "mlflow-minio", "3").refused("mlflow-minio", "0 to 1", code=1)
+    world.ctl("scale-application", "mlflow-mysql", "10").refused("mlflow-mysql", "0 to 9", code=1)
     world.ctl("scale-application", "nobody", "1").refused("nobody", code=1)
     world.ctl("scale-application", "mlflow-server", "many").refused("many")
     world.ctl("scale-application", "mlflow-server", "-1").refused("no number of units")
