@@ -2,7 +2,8 @@
 /* backup-restore.c - the action restore
  *
  *   find ──▶ verify ──▶ use ──▶ quiet ──▶ note ──▶ here ──▶ restore ──▶ check ──▶ open ──▶ forget
- *                └▶ until ──▶ logs ──▶ scan ──▶ use ...  check ──▶ replay ──▶ open
+ *                └▶ until ──▶ logs ──▶ scan ──▶ use ...  check ──▶ replay ──▶ open          │
+ *                                                                            write ◀── file ◀┘
  *
  * The second row is that of restore-to-time (binlog-replay.c). Then all databases are of that
  * moment: those that came after the backup are dropped too, and made again by what is replayed.
@@ -20,6 +21,7 @@
 #include "binlog.h"
 #include "replica.h"
 #include "restore-part.h"
+#include "upgrade.h"
 
 /* ---- find */
 
@@ -206,8 +208,18 @@ static void open_again(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
+/* ---- write: a server that was started anew before its file was gone began read-only */
+
+static void write_again(const struct charm_world *w, struct charm_ask *a) {
+        if (!charm_outcome(w))
+                return charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = OFF"), NULL);
+        charm_result(a, "completed", "ok");
+        charm_result(a, "backup-id", backup_wanted(w));
+        charm_done(a);
+}
+
 /* It ended between being quiet and touching anything; or later, and a server that was started
- * again in the middle of it would let writers into half a database. */
+ * again before its pod had the file would let writers into half a database. */
 static void reopen(const struct charm_world *w, struct charm_ask *a) {
         const char *outcome = charm_outcome(w), *begun = charm_state(w, "begun");
 
@@ -220,8 +232,9 @@ static void reopen(const struct charm_world *w, struct charm_ask *a) {
                                      NULL);
         if (begun && strcmp(outcome, "done") != 0)
                 charm_log(a,
-                          "the server could not be made read-only again: if it was started anew, "
-                          "it takes writes into what is half restored: %s",
+                          "the server could not be made read-only again: one that was started anew "
+                          "before its pod had the file that says so takes writes into what is half "
+                          "restored: %s",
                           charm_error(w));
         charm_next(a);
 }
@@ -242,6 +255,8 @@ const struct charm_step backup_restore_steps[] = {
         { "replay", binlog_replay, BACKUP_HOURS, CHARM_ALL },
         { "open", open_again, 300, 0 },
         { "forget", restore_part_forget, 300, 0 },
+        { "file", upgrade_await_file, 600, CHARM_ALL },
+        { "write", write_again, 300, 0 },
         { "left", restore_part_left, 300, CHARM_CLEANUP | CHARM_ALL },
         { "reopen", reopen, 300, CHARM_CLEANUP | CHARM_ALL },
         {}

@@ -115,9 +115,7 @@ void restore_part_forget(const struct charm_world *w, struct charm_ask *a) {
                 charm_set(a, CHARM_LEAVES, NULL);
                 return charm_ask_config(a, OPTION_RESTORED_IN_PART, NULL);
         }
-        charm_result(a, "completed", "ok");
-        charm_result(a, "backup-id", backup_wanted(w));
-        charm_done(a);
+        charm_next(a);
 }
 
 /* What is so now: it came to the first drop and not to the end; it did not come so far, and all is

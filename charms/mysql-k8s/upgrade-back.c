@@ -417,7 +417,7 @@ const struct charm_step upgrade_rollback_steps[] = {
         { "account", upgrade_account, 120, CHARM_ALL },
         { "over", open_old, 300, 0 },
         { "write", upgrade_let_write, 600, 0 },
-        { "file", upgrade_await_file, 300, CHARM_ALL },
+        { "file", upgrade_await_file, 600, CHARM_ALL },
         { "done", tell_back, 0, 0 },
         { "forward", forward, 300, CHARM_CLEANUP | CHARM_ALL },
         { "forth", settle_forward, 120, CHARM_CLEANUP | CHARM_ALL },

@@ -3,7 +3,7 @@
  * and writers let in again; see upgrade.h
  *
  * read_only holds on the server that runs by SET GLOBAL, and on the next one by a file of its
- * configuration, which the option maintenance wants. */
+ * configuration, which the option maintenance wants, and restored-in-part. */
 #include "upgrade.h"
 
 #include "charm.gen.h"
@@ -29,7 +29,9 @@ const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p
 }
 
 struct charm_hole upgrade_maintenance(const struct charm_view *v) {
-        bool wanted = charm_option_bool(v, OPTION_MAINTENANCE);
+        /* Half a restored database is written to by nobody, by whichever server has it. */
+        bool wanted = charm_option_bool(v, OPTION_MAINTENANCE) ||
+                      charm_option_set(v, OPTION_RESTORED_IN_PART);
 
         return (struct charm_hole){ "maintenance", wanted ? CHARM_TEXT : CHARM_NONE,
                                     "[mysqld]\nread_only = ON\n", 0 };

@@ -351,7 +351,7 @@ const struct charm_step upgrade_steps[] = {
         { "place", place, 300, 0 },
         { "over", open_new, 300, 0 },
         { "write", upgrade_let_write, 600, 0 },
-        { "file", upgrade_await_file, 300, CHARM_ALL },
+        { "file", upgrade_await_file, 600, CHARM_ALL },
         { "done", tell_done, 0, 0 },
         { "tidy", backup_tidy, 300, CHARM_CLEANUP | CHARM_ALL },
         { "turn", turn_back, 300, CHARM_CLEANUP | CHARM_ALL },

@@ -17,7 +17,8 @@
 const char *upgrade_image(const struct charm_view *v);
 /* A line of my.cnf, or "". */
 const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p);
-/* The file that makes it read-only; CHARM_NONE: it takes writes. */
+/* The file that makes it read-only, while it is upgraded or restored in part; CHARM_NONE: it takes
+ * writes. */
 struct charm_hole upgrade_maintenance(const struct charm_view *v);
 /* What is said of an upgrade that is there, or broke off. */
 void upgrade_say(const struct charm_view *v, struct charm_plan *p);
