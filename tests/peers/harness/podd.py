@@ -19,7 +19,7 @@ from .kube import LOST, ApiError, Informer
 from .podspec import values
 from .podwork import PodWorker
 from .provision import Provisioner
-from .runtime import Addresses
+from .runtime import Addresses, unplug_all
 
 EVENT_LIMIT = 200               # waiting to be sent; more is dropped, events are best effort
 
@@ -131,6 +131,7 @@ class Podd:
         (self.folder / "volumes").mkdir(exist_ok=True)
         for path in (self.folder / "volumes", self.run_folder, self.run_folder / "pods"):
             os.chmod(path, 0o711)
+        await unplug_all()
         self.spawn(self.services.run())
         self.spawn(self.slices.run())
         self.spawn(self.provisioner.run())

@@ -46,6 +46,24 @@ async def run_quietly(argv, feed=None):
         raise RuntimeError(f"{argv[0]}: {said.decode(errors='replace').strip()}")
 
 
+async def unplug(link):
+    """Its namespace lives on while any process is left in it, which would answer in the place of who has its address next."""
+    process = await asyncio.create_subprocess_exec("ip", "link", "delete", link, stdin=asyncio.subprocess.DEVNULL,
+                                                   stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL)
+    await process.wait()                # it is gone already, as a rule
+
+
+async def unplug_all():
+    """What pods of a podd before this one have left."""
+    process = await asyncio.create_subprocess_exec("ip", "-json", "link", "show", "master", "cni0", stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    left = [link["ifname"] for link in json.loads(said or b"[]")]
+    if left:
+        print(f"left of the pods before: {' '.join(left)}", flush=True)
+    for link in left:
+        await unplug(link)
+
+
 class Sandbox:
     """The pod's network namespace, held open by a sleeping process, and its address."""
 
@@ -71,9 +89,11 @@ class Sandbox:
         await run_quietly(["nsenter", "-t", str(pid), "-n", "ip", "-batch", "-"], "\n".join(within).encode())
 
     async def stop(self):
-        if self.process and self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
+        if self.process:
+            if self.process.returncode is None:
+                self.process.kill()
+                await self.process.wait()
+            await unplug(f"pod{self.process.pid}")
         if self.address:
             self.addresses.give_back(self.address)
             self.address = None

@@ -95,13 +95,28 @@ class Real:
         return None
 
     def told(self):
-        """The pods, the warnings and the last of the log of what runs the pods."""
+        """The pods, the warnings, the last that each container said which is not ready, and the last of the log of what runs the pods."""
+        found = self.kube.list("pods", self.model)
         pods = [f"pod {pod['metadata']['name']}: {pod['status'].get('phase')} on {pod['spec'].get('nodeName')}, "
-                f"made {pod['metadata']['creationTimestamp']}" for pod in self.kube.list("pods", self.model)]
-        events = [f"{e['lastTimestamp']} {e['involvedObject']['name']}: {e['reason']}: {e['message']}"
-                  for e in self.kube.list("events", self.model) if e["type"] == "Warning"]
-        log = (Path(self.peers) / "log" / "podd.log").read_text(errors="replace").splitlines()
-        return "\n".join(pods + events[-TOLD_LINES:] + log[-TOLD_LINES:])
+                f"made {pod['metadata']['creationTimestamp']}" for pod in found]
+        events = {}                         # one that comes again and again is told once, as it came last
+        for e in sorted(self.kube.list("events", self.model), key=lambda e: e["lastTimestamp"] or ""):
+            if e["type"] == "Warning" or e["reason"] == "Killing":
+                events[e["involvedObject"]["name"], e["reason"], e["message"]] = e["lastTimestamp"]
+        events = [f"{when} {name}: {reason}: {message}" for (name, reason, message), when in events.items()]
+        return "\n".join(pods + events[-TOLD_LINES:] + [line for pod in found for line in self.said(pod)] +
+                         self.end_of(Path(self.peers) / "log" / "podd.log"))
+
+    @staticmethod
+    def end_of(log):
+        return log.read_text(errors="replace").splitlines()[-TOLD_LINES:]
+
+    def said(self, pod):
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions") or ()):
+            return []
+        about = pod["metadata"]
+        logs = sorted((Path(self.peers) / "log" / "pods" / f"{about['namespace']}_{about['name']}_{about['uid']}").glob("*.log"))
+        return [f"{log.name}: {line}" for log in logs[-2:] for line in self.end_of(log)]
 
     # ---- the daemon's own rights
 
