@@ -32,11 +32,6 @@ static const char *unit_of(const struct opt *row) {
         return row->unit ? row->unit : units[row->type];
 }
 
-/* -1 stands for "not said" inside, and is nothing to give. */
-static bool is_unsaid(const struct opt *row) {
-        return row->type == OPT_INT && row->value && strcmp(row->value, "-1") == 0;
-}
-
 /* "0 to 100", "json, yaml or text"; nothing for most. */
 static void add_choice(const struct opt *row, struct buf *out) {
         bool number = row->type == OPT_INT || row->type == OPT_DURATION || row->type == OPT_SIZE;
@@ -50,7 +45,7 @@ static void add_choice(const struct opt *row, struct buf *out) {
         }
         if (!number || row->min == row->max)
                 return;
-        opt_number_text(row, is_unsaid(row) ? MAX_OF(row->min, 0) : row->min, low);
+        opt_number_text(row, row->min, low);
         opt_number_text(row, row->max, high);
         if (row->max == INT64_MAX)
                 buf_printf(out, "at least %s", low);
@@ -67,7 +62,7 @@ static char *sentence(const struct opt *row) {
         add_choice(row, &notes);
         if (row->type == OPT_LIST)
                 buf_puts(&notes, "may be given more than once");
-        if (row->value && *row->value && row->type != OPT_BOOL && !is_unsaid(row))
+        if (row->value && *row->value && row->type != OPT_BOOL && !opt_unsaid(row))
                 buf_printf(&notes, "%sdefault %s", notes.len ? "; " : "", row->value);
         if (row->type == OPT_BOOL && row->value && strcmp(row->value, "true") == 0)
                 buf_printf(&notes, "default; --no-%s turns it off", row->name);

@@ -202,11 +202,19 @@ static int set_split(const struct opt *row, void *target, const char *text, cons
         return 0;
 }
 
+bool opt_unsaid(const struct opt *row) {
+        return row->type == OPT_INT && row->value && strcmp(row->value, OPT_NOT_SAID) == 0;
+}
+
 int opt_defaults(const struct opt *table, void *target, struct err *err) {
         for (const struct opt *row = table; row->name; row++) {
                 cleanup_(freep) char *where = str_format("default of %s", row->name);
-                int r = row->value ? set_split(row, target, row->value, where, err) : 0;
+                int r = 0;
 
+                if (opt_unsaid(row))
+                        *(int64_t *)field(row, target) = -1;
+                else if (row->value)
+                        r = set_split(row, target, row->value, where, err);
                 if (r < 0)
                         return r;
         }

@@ -31,6 +31,9 @@ enum {
         OPT_ACT = 1 << 5,    /* --help: an act, not a setting; not from the environment */
 };
 
+/* The default of an OPT_INT that stands for -1, "not said", and is nothing to give. */
+#define OPT_NOT_SAID "-1"
+
 struct opt {
         /* Long name, "state-dir"; the key in the file; MOORING_STATE_DIR in the environment. */
         const char *name;
@@ -45,6 +48,7 @@ struct opt {
         const char *help;         /* one sentence, without a full stop */
 };
 
+bool opt_unsaid(const struct opt *row); /* its default is OPT_NOT_SAID */
 /* The table ends with a row whose name is NULL. */
 int opt_defaults(const struct opt *table, void *target, struct err *err);
 int opt_from_file(const struct opt *table, void *target, const char *path, struct err *err);

@@ -8,6 +8,7 @@
 #include "charm-meta.h"
 
 #include "opt.h"
+#include "secret-token.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 
 struct check {
         const char *application;
+        const struct charm_meta *meta;
         const struct meta_option *option;
         const json_t *value;
         const char *text; /* the value where it is a text */
@@ -80,13 +82,23 @@ static void add_wanted(struct buf *out, const struct meta_option *o) {
         add_list(out, o->reserved);
 }
 
+/* Arguments of a command are texts, and the number in one is what does not fit. */
+static bool is_number_text(const struct check *c) {
+        int64_t n;
+
+        return c->option->type == META_INT && str_to_int(c->text, &n);
+}
+
 static void add_found(struct buf *out, const struct check *c) {
         if (c->option->type == META_SECRET) {
                 buf_printf(out, "%s that is not shown", json_type_name(c->value));
+        } else if (c->text && !*c->text) {
+                buf_puts(out, "empty; --reset takes what is set away");
         } else if (c->text) {
                 bool cut = strlen(c->text) > SHOWN_MAX;
 
-                buf_printf(out, "the text \"%.*s%s\"", SHOWN_MAX, c->text, cut ? "..." : "");
+                buf_printf(out, is_number_text(c) ? "%.*s%s" : "the text \"%.*s%s\"", SHOWN_MAX,
+                           c->text, cut ? "..." : "");
         } else if (json_is_number(c->value)) {
                 cleanup_(freep) char *number = json_text(c->value);
 
@@ -182,6 +194,28 @@ int charm_meta_matches(const struct meta_option *o, const char *text, struct err
         return charm_meta_pattern(o->pattern, true, text, err);
 }
 
+/* Empty is what a charm does without, but where it says of which form the value is, and has none
+ * itself, an empty one would stand in place of none. */
+static bool takes_pattern(const struct check *c) {
+        return c->option->pattern && (*c->text || !c->option->value);
+}
+
+/* It would stand there as it is, and whoever set it thinks that the secret's value does. */
+static int no_secret(const struct check *c) {
+        cleanup_(buf_free) struct buf others = BUF_INIT;
+
+        for (size_t i = 0; i < c->meta->option_count; i++) {
+                if (c->meta->options[i].type == META_SECRET)
+                        buf_printf(&others, "%s%s", others.len ? ", " : "",
+                                   c->meta->options[i].name);
+        }
+        return err_set(c->err, -EINVAL,
+                       "application %s: option %s takes no secret: a text that begins with "
+                       "\"secret:\" is refused; of charm %s %s",
+                       c->application, c->option->name, c->meta->name,
+                       others.len ? buf_str(&others) : "no option does");
+}
+
 static int check_text(const struct check *c, json_t **ret) {
         size_t n = c->text ? strlen(c->text) : 0;
 
@@ -193,7 +227,10 @@ static int check_text(const struct check *c, json_t **ret) {
                 return err_set(c->err, -EINVAL,
                                "application %s: option %s: has %zu bytes, at most %u fit",
                                c->application, c->option->name, n, OPTION_TEXT_MAX);
-        if (n > 0 && c->option->pattern && charm_meta_matches(c->option, c->text, c->err) <= 0)
+        if (c->option->type == META_STRING &&
+            strncmp(c->text, USER_SECRET_SCHEME, strlen(USER_SECRET_SCHEME)) == 0)
+                return no_secret(c);
+        if (takes_pattern(c) && charm_meta_matches(c->option, c->text, c->err) <= 0)
                 return wrong(c);
         *ret = json_incref((json_t *)c->value);
         return 0;
@@ -252,9 +289,9 @@ static int unknown(const struct charm_meta *m, const char *application, const ch
                         "application %s: charm %s has no option \"%.80s\", did you mean \"%s\"?",
                         application, m->name, name, near);
         return err_set(err, -EINVAL,
-                       "application %s: charm %s has no option \"%.80s\"; mooringctl config APP "
+                       "application %s: charm %s has no option \"%.80s\"; `mooringctl charms %s` "
                        "lists them",
-                       application, m->name, name);
+                       application, m->name, name, m->name);
 }
 
 int charm_meta_check_option(const struct charm_meta *m, const char *application, const char *name,
@@ -264,7 +301,7 @@ int charm_meta_check_option(const struct charm_meta *m, const char *application,
                 [META_BOOLEAN] = check_bool, [META_SECRET] = check_text,
         };
         const struct meta_option *o = charm_meta_option(m, name);
-        struct check c = { application, o, value, json_string_value(value), err };
+        struct check c = { application, m, o, value, json_string_value(value), err };
 
         if (!o)
                 return unknown(m, application, name, err);

@@ -79,17 +79,19 @@ static int check_permission(const struct running *u) {
                  : 0;
 }
 
-static int check_unit(const struct q_application_row *a, const char *unit, struct err *err) {
+/* One that is to come may be named: its action says that it waits. */
+static int check_unit(struct tx *tx, const struct q_application_row *a, const char *unit,
+                      struct err *err) {
         const char *slash = unit ? strrchr(unit, '/') : NULL;
         int64_t number;
 
         if (!unit)
                 return 0;
-        if (slash && (size_t)(slash - unit) == strlen(a->name) &&
-            strncmp(unit, a->name, (size_t)(slash - unit)) == 0 && str_to_int(slash + 1, &number) &&
-            number >= 0)
-                return 0;
-        return err_set(err, -EINVAL, "\"%.80s\" is no unit of %s", unit, a->name);
+        if (!slash || (size_t)(slash - unit) != strlen(a->name) ||
+            strncmp(unit, a->name, (size_t)(slash - unit)) != 0 ||
+            !str_to_int(slash + 1, &number) || number < 0)
+                return err_set(err, -EINVAL, "\"%.80s\" is no unit of %s", unit, a->name);
+        return number < a->scale ? 0 : lookup_unit(tx, a, number, err);
 }
 
 /* A freeze refuses whatever changes the model (command_check_frozen). */
@@ -136,12 +138,13 @@ static int no_token(void *arg, const char *text, const char *pointer, bool in_na
                        : 0;
 }
 
-int command_operation_check(const struct q_application_row *a, const struct meta_action *action,
-                            const char *unit, const json_t *params, json_t **ret, struct err *err) {
+int command_operation_check(struct tx *tx, const struct q_application_row *a,
+                            const struct meta_action *action, const char *unit,
+                            const json_t *params, json_t **ret, struct err *err) {
         cleanup_(json_freep) json_t *none = json_object();
         const json_t *given = params ? params : none;
         cleanup_(freep) char *text = json_text(given);
-        int r = check_unit(a, unit, err);
+        int r = check_unit(tx, a, unit, err);
 
         if (r < 0)
                 return r;
@@ -266,8 +269,8 @@ static int queue(struct running *u) {
         if (r >= 0)
                 r = check_paused(u);
         if (r >= 0)
-                r = command_operation_check(u->application, u->action, u->run->unit, u->run->params,
-                                            &u->params, u->err);
+                r = command_operation_check(u->tx, u->application, u->action, u->run->unit,
+                                            u->run->params, &u->params, u->err);
         if (r >= 0)
                 r = check_room(u);
         if (r < 0)

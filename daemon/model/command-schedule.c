@@ -103,7 +103,7 @@ static int check_action(struct tx *tx, const struct command_schedule *s,
                 r = command_operation_check_asker(e, action, err);
         if (r < 0)
                 return r;
-        r = command_operation_check(a, action, s->unit, s->params, &made, err);
+        r = command_operation_check(tx, a, action, s->unit, s->params, &made, err);
         if (r < 0)
                 return r;
         param_each_secret(action->schema, made, found_secret, &secret);

@@ -309,8 +309,9 @@ struct command_run {
 /* What can be known before it is queued, now or at a time: its unit, and its parameters, which *RET
  * are with their defaults. */
 struct meta_action;
-int command_operation_check(const struct q_application_row *a, const struct meta_action *action,
-                            const char *unit, const json_t *params, json_t **ret, struct err *err);
+int command_operation_check(struct tx *tx, const struct q_application_row *a,
+                            const struct meta_action *action, const char *unit,
+                            const json_t *params, json_t **ret, struct err *err);
 /* Queues it: "operation" of the answer is its number. */
 int command_operation_run(struct tx *tx, struct command *c, struct err *err);
 struct command_operation {

@@ -2,6 +2,7 @@
 /* lookup.c - see lookup.h */
 #include "lookup.h"
 
+#include "buf.h"
 #include "opt.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 
 #define NEAR_MAX 500    /* names that are looked through for the nearest one */
 #define LOOKUP_PAGE 500 /* applications of one read */
+#define UNITS_TOLD 10   /* of an application, where another one was asked for */
 
 /* "no model "kubflow", did you mean "kubeflow"?" */
 static int none(const char *what, const char *name, const char *const *names, struct err *err) {
@@ -208,4 +210,31 @@ int lookup_each_application(struct tx *tx, int64_t model, lookup_application_fn 
                 }
         } while (r >= 0 && n == LOOKUP_PAGE);
         return r < 0 ? r : 0;
+}
+
+int lookup_unit(struct tx *tx, const struct q_application_row *a, int64_t number, struct err *err) {
+        struct q_unit_list_in in = { .application_id = a->id, .after = "", .max = LOOKUP_PAGE };
+        cleanup_(buf_free) struct buf told = BUF_INIT;
+        struct q_unit_row *rows;
+        size_t n, all = 0;
+
+        do {
+                int r = q_unit_list(tx, &in, &rows, &n, err);
+
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < n; i++, all++) {
+                        if (rows[i].number == number)
+                                return 0;
+                        if (all < UNITS_TOLD)
+                                buf_printf(&told, "%s%s/%lld", all ? ", " : "", a->name,
+                                           (long long)rows[i].number);
+                        in.after = rows[i].name;
+                }
+        } while (n == LOOKUP_PAGE);
+        if (all == 0)
+                return err_set(err, -ENOENT, "%s has no unit %lld, and none at all now", a->name,
+                               (long long)number);
+        return err_set(err, -ENOENT, "%s has no unit %lld; it has %s%s", a->name, (long long)number,
+                       buf_str(&told), all > UNITS_TOLD ? ", ..." : "");
 }

@@ -24,6 +24,8 @@ typedef int lookup_application_fn(struct tx *tx, const struct q_application_row 
                                   struct err *err);
 int lookup_each_application(struct tx *tx, int64_t model, lookup_application_fn *fn, void *arg,
                             struct err *err);
+/* A unit that was seen; -ENOENT names those that there are. */
+int lookup_unit(struct tx *tx, const struct q_application_row *a, int64_t number, struct err *err);
 /* What the application is pinned to; *RET NULL: no charm. */
 int lookup_meta(struct tx *tx, const struct q_application_row *a, struct charm_meta **ret,
                 struct err *err);

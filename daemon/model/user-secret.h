@@ -9,9 +9,9 @@
 
 #include "json.h"
 #include "seal.h"
+#include "secret-token.h"
 #include "store.h"
 
-#define USER_SECRET_SCHEME "secret:"
 #define USER_SECRET_NEWEST 0 /* instead of a revision */
 
 /* Named limits of one secret: together they stay below what a Secret of Kubernetes holds. */

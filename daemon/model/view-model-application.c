@@ -229,13 +229,17 @@ static int unit_application(struct tx *tx, const struct q_model_row *m, const ch
         cleanup_(freep) char *name = slash ? str_ndup(unit, (size_t)(slash - unit)) : str_dup(unit);
         const struct q_application_row *a;
         struct q_application_row *row;
+        int64_t number;
         char *dash;
         size_t n;
         int r;
 
         if (slash) {
                 r = lookup_application(tx, m, name, &a, err);
-                return r < 0 ? r : find_unit(tx, a, unit, ret, err);
+                if (r >= 0)
+                        r = find_unit(tx, a, unit, ret, err);
+                return r > 0 && str_to_int(slash + 1, &number) ? lookup_unit(tx, a, number, err)
+                                                               : r;
         }
         while ((dash = strrchr(name, '-'))) {
                 *dash = '\0';

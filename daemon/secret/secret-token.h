@@ -14,6 +14,8 @@
 #include "err.h"
 #include "json.h"
 
+/* What a person writes of a secret: secret:NAME, secret:ID. */
+#define USER_SECRET_SCHEME "secret:"
 #define SECRET_URI_SIZE 27 /* 26 base32 characters (130 bits) and NUL */
 #define SECRET_TOKEN_MAX 128
 

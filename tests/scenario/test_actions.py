@@ -147,6 +147,7 @@ def _(world):
     world.ctl("run", "a", "resize", "count=many").refused("parameter count", code=1)
     world.ctl("run", "a", "resize", "count").refused("a parameter is NAME=VALUE", code=2)
     world.ctl("run", "a/x", "resize", "count=1").refused("is no unit of a", code=1)
+    world.ctl("run", "a/7", "resize", "count=1").refused("a has no unit 7", code=1)
     world.ctl("show-operation", "first").refused("operations have numbers", code=2)
     world.ctl("operations", "--status", "complete").refused("did you mean completed", code=2)
     if json.loads(world.ctl("operations", "--format", "json").ok().out)["operations"]:

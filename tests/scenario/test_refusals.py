@@ -287,6 +287,7 @@ def _(world):
     world.ctl("status", "--formt", "json").refused("format", code=2)
     world.ctl("deploy").refused(code=2)
     world.ctl("show-unit", "mlflow-server").refused("units have names such as", code=1)
+    world.ctl("show-unit", "mlflow-server/700").refused("mlflow-server has no unit 700", code=1)
     world.ctl("drift", "mlflow-srver").refused("no application", code=1)
     world.ctl("show-status-log", "nosuch").refused("no application", code=1)
     world.ctl("debug-log", "--include", "nosuch").refused("no line is about nosuch", code=1)

@@ -190,7 +190,7 @@ const struct command actions_commands[] = {
           list_options, SIZE, actions, "List the actions of an application",
           "With --schema, or --format json or yaml, all of each: parameters, deadline, what it may "
           "not run beside.",
-          .example = "actions mysql-k8s --schema" },
+          .example = "actions mlflow-mysql --schema" },
         { "run", "run-action", GROUP_ACTIONS, "APPLICATION|UNIT ACTION [NAME=VALUE]...", 2, -1,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, run_options, SIZE, run,
           "Run an action, and show what comes of it",
@@ -204,6 +204,6 @@ const struct command actions_commands[] = {
           "connection, leaves it running, and show-operation --watch shows the rest.\n\n"
           "With --at or --schedule nothing is run now: schedules lists when, remove-schedule drops "
           "it. Who set it is who asks each time, and it keeps no secret parameters.",
-          .then = COMPLETES_ACTION, .example = "run mysql-k8s get-password" },
+          .then = COMPLETES_ACTION, .example = "run mlflow-mysql get-password" },
         {}
 };

@@ -444,7 +444,7 @@ const struct command applications_commands[] = {
           remove_application, "Remove applications",
           "Volumes, databases and buckets stay as detached storage, with the secrets that open "
           "them, unless --destroy-storage.",
-          .example = "remove-application minio --dry-run" },
+          .example = "remove-application mlflow-minio --dry-run" },
         { "storage", NULL, GROUP_DATA, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING, NULL, 0, storage,
           "List storage, also what removed applications left", NULL, .example = "storage" },
         {},

@@ -195,7 +195,7 @@ const struct command certificates_commands[] = {
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, change_options,
           sizeof(struct change_options), rotate_certificate,
           "Issue an application's certificates anew now", NULL,
-          .example = "rotate-certificate admission-webhook" },
+          .example = "rotate-certificate mlflow-mysql" },
         { "rotate-ca", NULL, GROUP_OPERATE, "", 0, 0, COMMAND_LIST | COMMAND_DRY_RUN,
           COMPLETES_NOTHING, change_options, sizeof(struct change_options), rotate_ca,
           "Replace the model's CA: old and new are trusted until all is issued anew and delivered",

@@ -16,7 +16,6 @@ struct options {
         bool dry_run, trust, attach_storage, force;
 };
 #define AT(member) offsetof(struct options, member)
-#define NOT_SAID "-1"
 
 static const struct opt options[] = {
         { "overlay", 0, OPT_LIST, AT(overlays), NULL, 0, 0, "FILE", 0, NULL,
@@ -25,7 +24,7 @@ static const struct opt options[] = {
           "say what would be done, do nothing" },
         { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL,
           "channel of the charm" },
-        { "revision", 0, OPT_INT, AT(revision), NOT_SAID, 0, 0, "N", 0, NULL,
+        { "revision", 0, OPT_INT, AT(revision), OPT_NOT_SAID, 0, INT64_MAX, "N", 0, NULL,
           "revision of the charm" },
         { "config", 0, OPT_LIST, AT(config), NULL, 0, 0, "NAME=VALUE|FILE", 0, NULL,
           "option of the application, or a YAML file of options" },
@@ -35,9 +34,9 @@ static const struct opt options[] = {
           "class and size of a storage" },
         { "resource", 0, OPT_LIST, AT(resources), NULL, 0, 0, "NAME=IMAGE", 0, NULL,
           "image instead of the charm's own" },
-        { "num-units", 'n', OPT_INT, AT(units), NOT_SAID, -1, 10000, "N", 0, NULL,
+        { "num-units", 'n', OPT_INT, AT(units), OPT_NOT_SAID, 0, 10000, "N", 0, NULL,
           "number of units" },
-        { "scale", 0, OPT_INT, AT(scale), NOT_SAID, -1, 10000, "N", 0, NULL, "as --num-units" },
+        { "scale", 0, OPT_INT, AT(scale), OPT_NOT_SAID, 0, 10000, "N", 0, NULL, "as --num-units" },
         { "trust", 0, OPT_BOOL, AT(trust), NULL, 0, 0, NULL, 0, NULL,
           "trust the application with the cluster" },
         { "force", 0, OPT_BOOL, AT(force), NULL, 0, 0, NULL, 0, NULL,

@@ -16,14 +16,13 @@ struct options {
         int64_t lines;
 };
 #define AT(member) offsetof(struct options, member)
-#define LINES_NOT_SAID "-1"
 
 static const struct opt options[] = {
         { "replay", 0, OPT_BOOL, AT(replay), NULL, 0, 0, NULL, 0, NULL,
           "all lines that are kept, not the last ten only" },
         { "tail", 0, OPT_BOOL, AT(tail), NULL, 0, 0, NULL, 0, NULL,
           "follow, also where stdout is no terminal; --no-tail: end" },
-        { "lines", 'n', OPT_INT, AT(lines), LINES_NOT_SAID, -1, 100000, "N", 0, NULL,
+        { "lines", 'n', OPT_INT, AT(lines), OPT_NOT_SAID, 0, 100000, "N", 0, NULL,
           "that many of the lines that are kept" },
         { "include", 0, OPT_STRING, AT(include), NULL, 0, 0, "APPLICATION", 0, NULL,
           "only lines about this application" },

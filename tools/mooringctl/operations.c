@@ -361,7 +361,7 @@ static int approve(struct cli *c) {
 const struct command operations_commands[] = {
         { "operations", NULL, GROUP_ACTIONS, "", 0, 0, COMMAND_LIST, COMPLETES_NOTHING,
           list_options, SIZE, operations, "List actions that run, wait, or were run", NULL,
-          .example = "operations --apps mysql-k8s --status failed" },
+          .example = "operations --apps mlflow-mysql --status failed" },
         { "show-operation", "show-task", GROUP_ACTIONS, "ID", 1, 1, COMMAND_LIST,
           COMPLETES_OPERATION, show_options, SIZE, show_operation,
           "Show an action that was run: how far it is, each step, its results",

@@ -108,19 +108,19 @@ const struct command permissions_commands[] = {
           "List what changes something, and the role that each needs",
           "With APPLICATION its actions: who may run each, and whether the charm or an admin says "
           "so.",
-          .example = "permissions mysql-k8s" },
+          .example = "permissions mlflow-mysql" },
         { "grant-action", NULL, GROUP_OPERATE, "APPLICATION ACTION", 2, 2,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, set_options, SIZE, grant,
           "Let operators run an action of an application",
           "This goes before what the charm says, until revoke-action says otherwise. Admins may "
           "run every action, viewers none.",
           .then = COMPLETES_ACTION,
-          .example = "grant-action mysql-k8s restore --reason \"on call this week\"" },
+          .example = "grant-action mlflow-mysql restore --reason \"on call this week\"" },
         { "revoke-action", NULL, GROUP_OPERATE, "APPLICATION ACTION", 2, 2,
           COMMAND_LIST | COMMAND_DRY_RUN, COMPLETES_APPLICATION, set_options, SIZE, revoke,
           "Let only admins run an action of an application",
           "Also one that the charm allows to operators. What runs or waits goes on; what they "
           "have scheduled is not run any more.",
-          .then = COMPLETES_ACTION, .example = "revoke-action mysql-k8s get-password" },
+          .then = COMPLETES_ACTION, .example = "revoke-action mlflow-mysql get-password" },
         {}
 };

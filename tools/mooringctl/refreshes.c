@@ -42,7 +42,7 @@ static const struct opt refresh_options[] = {
           "others need before them; waits with the first that pauses" },
         { "channel", 0, OPT_STRING, AT(channel), NULL, 0, 0, "CHANNEL", 0, NULL,
           "go over to this channel" },
-        { "revision", 0, OPT_INT, AT(revision), "-1", 0, 0, "N", 0, NULL,
+        { "revision", 0, OPT_INT, AT(revision), OPT_NOT_SAID, 0, INT64_MAX, "N", 0, NULL,
           "this revision, also an older one; otherwise the newest that the channel has" },
         { "resource", 0, OPT_LIST, AT(resources), NULL, 0, 0, "NAME=IMAGE", 0, NULL,
           "with this image, also where the charm stays as it is; can be given again" },

@@ -185,7 +185,7 @@ const struct command settings_commands[] = {
           COMPLETES_APPLICATION, config_options, sizeof(struct options), config,
           "Show, set or reset options of an application",
           "NAME=@FILE takes the value from a file. Secret options are shown as (secret).",
-          .then = COMPLETES_SETTING, .example = "config mlflow-server log-level=debug" },
+          .then = COMPLETES_SETTING, .example = "config mlflow-server mlflow_port=5001" },
         { "model-config", NULL, GROUP_DEPLOY, "[NAME|NAME=VALUE...]", 0, -1, COMMAND_LIST,
           COMPLETES_MODEL_SETTING, model_options, sizeof(struct options), model_config,
           "Show, set or reset options of the model",

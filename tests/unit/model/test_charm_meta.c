@@ -209,6 +209,15 @@ static void wrong_values_say_application_option_and_wanted_type(void **state) {
                 { "port", "8.5",
                   "application store: option port: wants a whole number between 1 and "
                   "65535, is the number 8.5" },
+                { "port", "\"70000\"",
+                  "application store: option port: wants a whole number between 1 and "
+                  "65535, is 70000" },
+                { "bucket", "\"\"",
+                  "application store: option bucket: wants a bucket, is empty; --reset takes what "
+                  "is set away" },
+                { "note", "\"secret:registry\"",
+                  "application store: option note takes no secret: a text that begins with "
+                  "\"secret:\" is refused; of charm minio secret-key" },
                 { "mode", "\"sever\"",
                   "application store: option mode: wants one of server, gateway, is "
                   "the text \"sever\"" },
@@ -237,8 +246,8 @@ static void wrong_values_say_application_option_and_wanted_type(void **state) {
                   "application store: charm minio has no option \"prot\", did you mean "
                   "\"port\"?" },
                 { "zzzzzz", "1",
-                  "application store: charm minio has no option \"zzzzzz\"; mooringctl config APP "
-                  "lists them" },
+                  "application store: charm minio has no option \"zzzzzz\"; `mooringctl "
+                  "charms minio` lists them" },
         };
         cleanup_(charm_meta_freep) struct charm_meta *m = parse_good();
 

@@ -136,6 +136,19 @@ static void names_are_encoded_in_paths(void **state) {
         assert_string_equal(b->asked, "GET /v1/models/m/units/web%2F0 ");
 }
 
+static void fewer_units_than_none_are_refused(void **state) {
+        const char *const ways[][2] = { { "-n", "-1" }, { "--scale", "-1" } };
+
+        for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+                cleanup_(freep) char *err = NULL;
+
+                assert_int_equal(bench_run(*state, NULL, &err, "deploy", "minio", ways[i][0],
+                                           ways[i][1], NULL),
+                                 CLI_USAGE);
+                assert_non_null(strstr(err, "between 0 and 10000, is \"-1\""));
+        }
+}
+
 static void options_of_one_charm_are_sent_as_its_body(void **state) {
         struct bench *b = *state;
 
@@ -473,6 +486,7 @@ int main(void) {
                 TEST(a_word_of_a_command_has_that_commands_help),
                 TEST(what_was_done_is_chatter_and_silent_with_quiet),
                 TEST(names_are_encoded_in_paths),
+                TEST(fewer_units_than_none_are_refused),
                 TEST(options_of_one_charm_are_sent_as_its_body),
                 TEST(config_sets_resets_and_reads),
                 TEST(the_chosen_model_is_used_until_another_is_named),
