@@ -416,6 +416,13 @@ static struct metrics_paths metrics_paths(const struct options *o) {
                                        .client_ca = o->metrics_client_ca };
 }
 
+static int check_metrics(const struct options *o, struct err *err) {
+        const char *address = o->metrics_address;
+        struct metrics_paths paths = metrics_paths(o);
+
+        return address && address[0] ? metrics_server_check(address, &paths, err) : 0;
+}
+
 static int open_metrics(struct controller *c, struct err *err) {
         struct metrics_server_options o = {
                 .loop = c->loop,
@@ -575,6 +582,8 @@ int controller_new(struct options *o, struct controller **ret, struct err *err) 
         provider_source = o;
         c->options = o;
         r = options_check_socket(o, err);
+        if (r >= 0)
+                r = check_metrics(o, err);
         if (r >= 0)
                 r = loop_new(&c->loop, err);
         /* Before the state: a start that cannot be leaves no databases and no key behind. */

@@ -320,6 +320,7 @@ void doctor_tls_mode(struct doctor *d) {
 
 /* ---- volumes */
 
+/* A model of ours, in a namespace that nobody else has. */
 static bool is_model(const struct doctor *d, const char *target, const char *scope) {
         const json_t *m;
         size_t i;
@@ -327,7 +328,8 @@ static bool is_model(const struct doctor *d, const char *target, const char *sco
         json_array_foreach(json_dig(d->facts, "loop", "models", NULL), i, m)
                 if (str_eq(json_get_str(m, "name", ""), scope) &&
                     str_eq(json_get_str(m, "target", ""), target))
-                        return true;
+                        return !json_is_true(json_get(m, "foreign")) &&
+                               !json_is_true(json_get(m, "blocked"));
         return false;
 }
 

@@ -398,6 +398,14 @@ static int read_address(const char *text, struct place *ret, struct err *err) {
         return 0;
 }
 
+int metrics_server_check(const char *address, const struct metrics_paths *p, struct err *err) {
+        cleanup_(metrics_files_deinit) struct metrics_files files = { 0 };
+        struct place place = { 0 };
+        int r = read_address(address, &place, err);
+
+        return r < 0 ? r : metrics_files_read(p, place.loopback, &files, err);
+}
+
 static int bind_to(struct metrics_server *s, struct err *err) {
         const char *text = s->options.address;
         struct place place = { 0 };

@@ -20,6 +20,8 @@ struct metrics_server_options {
         const char *address; /* "127.0.0.1:9478", "[::1]:9478": numbers, no names */
         struct metrics_paths paths;
 };
+/* Whether there can be one, as far as its options and files tell: nothing is bound or kept. */
+int metrics_server_check(const char *address, const struct metrics_paths *p, struct err *err);
 int metrics_server_new(const struct metrics_server_options *o, struct metrics_server **ret,
                        struct err *err);
 /* Reads the files again. <0: goes on with what it had. Scrapes that are out end. */

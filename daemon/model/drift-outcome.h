@@ -3,6 +3,8 @@
  * and the table of docs/operating.md (a test compares) */
 #pragma once
 
+#define DRIFT_WHO_UNKNOWN "not recorded" /* instead of a name in the ledger */
+
 enum drift_outcome {
         DRIFT_OPEN,       /* not ended: it is being repaired, waits or is only told; see action */
         DRIFT_REPAIRED,   /* by a write of ours */

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "command.h"
+#include "drift-outcome.h"
 #include "limit.h"
 #include "lookup.h"
 #include "map.h"
@@ -283,10 +284,12 @@ static void compare_line(const char *key, const json_t *then, const json_t *now,
         } else if (!object) {
                 faults_add(ret, NULL, 0, "%s: %s", then ? "no longer" : "new", key);
         } else if (then) {
-                faults_add(ret, NULL, 0, "%s: nothing is to be done with it any more%s%s", key,
+                faults_add(ret, NULL, 0,
+                           "%s: the plan would %s it, and now nothing is to be done with it%s%s",
+                           key, json_get_str(then, "do", "change"),
                            who ? "; it was changed by " : "", who ? who : "");
         } else {
-                faults_add(ret, NULL, 0, "%s: is to be done too now: %s%s%s", key,
+                faults_add(ret, NULL, 0, "%s: not in the plan, and to be done too now: %s%s%s", key,
                            json_get_str(now, "do", ""), who ? "; it was changed by " : "",
                            who ? who : "");
         }
@@ -331,12 +334,17 @@ static int read_people(struct tx *tx, const struct shown *s, const char *model, 
                                                     .since = s->at,
                                                     .max = AUDIT_WINDOW },
                          &rows, &n, err);
-        for (size_t i = 0; r >= 0 && i < n && json_array_size(people) < PEOPLE_MAX; i++) {
+        for (size_t i = 0; r >= 0 && i < n; i++) {
                 char stamp[CLOCK_TEXT_MAX];
 
                 if (!str_eq(rows[i].kind, "person") || !str_eq(rows[i].outcome, "done") ||
                     !str_eq(rows[i].model, model))
                         continue;
+                if (json_array_size(people) == PEOPLE_MAX) {
+                        json_array_append_new(people,
+                                              json_string("more was changed: mooringctl audit"));
+                        break;
+                }
                 json_array_append_new(
                         people, json_sprintf("%s %s by %s at %s%s%s", rows[i].what, rows[i].subject,
                                              rows[i].user_name, clock_iso(rows[i].at, false, stamp),
@@ -365,7 +373,8 @@ static int read_objects(struct tx *tx, const struct shown *s, json_t *objects, s
         for (size_t i = 0; r >= 0 && i < n; i++) {
                 cleanup_(freep) char *key = str_format("%s %s", rows[i].type, rows[i].path);
 
-                if (rows[i].who[0] && !json_object_get(objects, key))
+                if (rows[i].who[0] && !str_eq(rows[i].who, DRIFT_WHO_UNKNOWN) &&
+                    !json_object_get(objects, key))
                         json_object_set_new(objects, key, json_string(rows[i].who));
         }
         return r;

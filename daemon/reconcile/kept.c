@@ -116,7 +116,7 @@ static int insert_line(struct tx *tx, const struct telling *t, const struct q_de
                         .type = row->type,
                         .path = row->path,
                         .fields = tx_format(tx, "[{\"what\":\"%s\"}]", ledger_word(t->drift)),
-                        .who = LEDGER_WHO_UNKNOWN,
+                        .who = DRIFT_WHO_UNKNOWN,
                         .changed_at_null = true,
                         .seen_at = tx_now(tx),
                         .detected_ms_null = true,
@@ -153,7 +153,7 @@ static void announce(const struct telling *t, struct kept_row *r) {
         const struct world_model *m = world_model(&t->rec->world, r->model);
 
         if (t->drift)
-                ledger_count(t->drift, r->type, LEDGER_WHO_UNKNOWN);
+                ledger_count(t->drift, r->type, DRIFT_WHO_UNKNOWN);
         log_event(t->drift ? LOG_ERR : LOG_NOTICE, "storage",
                   (struct log_field[]){ { "MODEL", m ? m->name : NULL },
                                         { "APPLICATION", r->application },

@@ -257,7 +257,7 @@ static void count(const struct resource_job *j, const struct ledger_line *l) {
 static void ask_user(const struct resource_job *j, const struct ledger_line *l) {
         const struct world_resource *r = world_resource(&j->rec->world, j->id);
         struct user_question q = {
-                .who = str_eq(l->who, LEDGER_WHO_UNKNOWN) ? NULL : l->who,
+                .who = str_eq(l->who, DRIFT_WHO_UNKNOWN) ? NULL : l->who,
                 .since = l->since,
                 .deleted = j->drift != DRIFT_CHANGED,
         };
@@ -294,7 +294,7 @@ static struct ledger_line *line_new(struct resource_job *j, const char *action, 
         l->application = str_dup(a ? a->name : "");
         l->model = a ? a->model : r->model;
         l->fields = json_text(fields);
-        l->who = str_dup(d ? d->who : LEDGER_WHO_UNKNOWN);
+        l->who = str_dup(d ? d->who : DRIFT_WHO_UNKNOWN);
         l->changed_at = d ? d->at : 0;
         l->seen_at = clock_wall();
         l->since = r->row.applied_at;

@@ -286,7 +286,6 @@ bool ledger_tells(const struct resource_job *j, const struct world_resource *r);
 void ledger_count(enum drift_kind kind, const char *type, const char *who);
 /* "data lost", ... */
 const char *ledger_word(enum drift_kind kind);
-#define LEDGER_WHO_UNKNOWN "not recorded"
 int ledger_is_loss(struct tx *tx, int64_t id, bool *ret, struct err *err);
 
 /* No drift of R is being repaired any more. */

@@ -160,8 +160,13 @@ const char *scope_blocked(struct reconcile *rec, const struct world_model *m, ch
         }
         if (!s || s->row.applied_generation || s->row.outcome != OUTCOME_CONFLICT)
                 return NULL;
-        snprintf(text, size, "%s %s: %s; mooringctl %s", s->type, s->path,
-                 s->reason ? s->reason : "was there before", way_on(m, next, sizeof(next)));
+        /* The reason says how the pause ends, and before that end nothing is taken over. */
+        if (m->paused)
+                snprintf(text, size, "%s %s was there before; paused: %s", s->type, s->path,
+                         m->paused);
+        else
+                snprintf(text, size, "%s %s: %s; mooringctl %s", s->type, s->path,
+                         s->reason ? s->reason : "was there before", way_on(m, next, sizeof(next)));
         return text;
 }
 

@@ -74,6 +74,16 @@ static struct world_target *find_target(struct verb *v, const struct world_model
         return NULL;
 }
 
+/* Its plan may say why. */
+static void end_without(struct verb *v, const char *label) {
+        const struct world_application *a = world_application(&v->rec->world, v->what.application);
+        bool says = a && a->plan_message && *a->plan_message && !str_eq(a->plan_word, "active");
+
+        verb_end(v, OUTCOME_NOT_YET, "its plan has no target %s (yet)%s%s%s%s", label ? label : "",
+                 says ? ": " : "", says ? a->plan_word : "", says ? ": " : "",
+                 says ? a->plan_message : "");
+}
+
 struct world_target *verb_target(struct verb *v, const struct world_model *m, const char *label) {
         struct world_target *t = find_target(v, m, label);
         char why[300];
@@ -83,7 +93,7 @@ struct world_target *verb_target(struct verb *v, const struct world_model *m, co
         if (t)
                 verb_end(v, OUTCOME_UNREACHABLE, "%s", why);
         else
-                verb_end(v, OUTCOME_NOT_YET, "its plan has no target %s (yet)", label ? label : "");
+                end_without(v, label);
         return NULL;
 }
 

@@ -62,6 +62,8 @@ def refused_start(world, *words, says):
     done = subprocess.run(world.daemon.argv(*words), text=True, capture_output=True, check=False, timeout=DEADLINE)
     if not done.returncode or says not in done.stderr:
         raise Trouble(f"{words} ended with {done.returncode}, and does not say {says!r}:\n{done.stderr}")
+    if (world.folder / "state" / "model.db").exists():
+        raise Trouble(f"{words} left a state behind")
 
 
 def begin(world, *words):

@@ -62,7 +62,8 @@ static void what_moved_is_named(void **state) {
         expect(WEB("change", "c1", "s1", "refused"), NULL,
                "Deployment.apps lab/web: the server said accepts, now it says refused");
         expect("[{\"text\": \"set the scale of web to 2\"}]", NULL,
-               "Deployment.apps lab/web: nothing is to be done with it any more");
+               "Deployment.apps lab/web: the plan would change it, and now nothing is to be done "
+               "with it");
 }
 
 static void a_line_more_is_named_too(void **state) {
@@ -75,7 +76,8 @@ static void a_line_more_is_named_too(void **state) {
 
         assert_non_null(strstr(told, "no longer: set the scale of web to 2"));
         assert_non_null(strstr(told, "new: set the scale of web to 3"));
-        assert_non_null(strstr(told, "Service lab/web: is to be done too now: remove"));
+        assert_non_null(
+                strstr(told, "Service lab/web: not in the plan, and to be done too now: remove"));
 }
 
 /* ---- kept */
