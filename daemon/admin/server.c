@@ -109,8 +109,9 @@ static int admit(struct request *q, const char *method, const char *path, struct
                 free(take_ptr(q->reply)); /* that it was wrong besides is told to who may ask */
         if (q->role < q->route->access)
                 return err_set(err, -EACCES,
-                               "%s %s needs the role %s, which the unix group %s gives; %s has %s",
-                               method, path, request_role_name(q->route->access),
+                               "%s needs the role %s, which the unix group %s gives; %s has %s",
+                               str_eq(q->action, "read") ? "reading" : q->action,
+                               request_role_name(q->route->access),
                                group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
         if (q->reply) {

@@ -591,13 +591,22 @@ static bool is_image(const char *text) {
         return true;
 }
 
+static const char *no_resource(const struct application_row *a) {
+        cleanup_(buf_free) struct buf names = BUF_INIT;
+
+        for (size_t i = 0; i < a->meta->resource_count; i++)
+                buf_printf(&names, "%s%s", i ? ", " : "", a->meta->resources[i].name);
+        return tx_format(a->tx, "the charm has no such resource; it has %s",
+                         names.len ? buf_str(&names) : "none");
+}
+
 /* What stands against VALUE for RESOURCE, or NULL. */
 static const char *resource_fault(const struct application_row *a, const char *name,
                                   const char *value) {
         const struct meta_resource *m = a->meta ? charm_meta_resource(a->meta, name) : NULL;
 
         if (a->meta && !m)
-                return "the charm has no such resource";
+                return no_resource(a);
         if (!value || !m)
                 return value && !is_image(value) ? "is no image reference" : NULL;
         if (m->image)

@@ -541,7 +541,7 @@ static void charm_storage(struct command_charm *c, struct bundle_application *a)
                 if (text && bundle_read_storage(text, &parsed, &wrong) == 0)
                         bundle_set(&a->storage, name, parsed, a->at);
                 else
-                        command_fault(&c->head, a->at, "%s",
+                        command_fault(&c->head, a->at, "%s: %s", name,
                                       text ? err_text(&wrong) : "storage: wants NAME=[CLASS,]SIZE");
         }
 }
