@@ -102,11 +102,12 @@ static void find_last(const struct table *t, struct fit *f) {
                 f->last--;
 }
 
-/* The widest that may be cut, or the number of columns. */
+/* The widest that may be cut, or the number of columns. The first is what commands are given, and
+ * rather goes beyond the line. */
 static size_t widest(const struct table *t, const struct fit *f) {
         size_t at = t->columns;
 
-        for (size_t i = 0; i < t->columns; i++)
+        for (size_t i = 1; i < t->columns; i++)
                 if (!f->gone[i] && i != f->last &&
                     f->width[i] > MAX_OF(text_width(t->cells[i].text), (size_t)CUT_MIN) &&
                     (at == t->columns || f->width[i] > f->width[at]))
