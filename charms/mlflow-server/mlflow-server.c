@@ -344,7 +344,7 @@ static void check_options(const struct charm_view *v, struct charm_plan *p) {
 
 /* Set by actions, and told for as long as they are. */
 static void say_options(const struct charm_view *v, struct charm_plan *p) {
-        if (charm_option_bool(v, OPTION_MAINTENANCE))
+        if (!pair_say_part(v, p) && charm_option_bool(v, OPTION_MAINTENANCE))
                 charm_status(p, CHARM_MAINTENANCE,
                              "stopped: an action restores or upgrades it, or one that did has "
                              "broken off (option maintenance)");

@@ -132,8 +132,13 @@ static void sweep(const struct charm_world *w, struct charm_ask *a) {
         charm_done(a);
 }
 
+static void find_free(const struct charm_world *w, struct charm_ask *a) {
+        if (!pair_refuses_part(w, a))
+                backup_find_free(w, a);
+}
+
 const struct charm_step pair_create_steps[] = {
-        { "free", backup_find_free, 300, CHARM_ALL },
+        { "free", find_free, 300, CHARM_ALL },
         { "client", client_want, 0, 0 },
         { "reach", client_reach, 3600, 0 },
         { "survey", pair_survey, 300, 0 },

@@ -8,8 +8,8 @@
  * the way is told. Then the server is stopped, so that nobody writes; artifacts that are missing or
  * are others are copied back, which loses nothing; and only then the tables are dropped and read
  * back by one client, which holds a lock, so that one of a killed daemon ends before the next
- * begins. One that breaks off from there on leaves the server stopped: half a database is written
- * to by nobody, and another restore makes it whole. */
+ * begins. One that breaks off from there on leaves the server stopped, and says so by the option
+ * restored-in-part: half a database is written to by nobody, and another restore makes it whole. */
 #include "pair.h"
 
 #include "charm.gen.h"
@@ -17,6 +17,70 @@
 #include <stdlib.h>
 
 #define START_SECONDS 1800
+#define ROLLBACK "rollback"
+
+/* ---- restored in part */
+
+struct part {
+        const char *action, *operation, *backup;
+};
+
+static bool read_part(const struct charm_view *v, struct charm_plan *p, struct part *ret) {
+        const char *text = charm_option(v, OPTION_RESTORED_IN_PART);
+
+        if (!charm_option_set(v, OPTION_RESTORED_IN_PART))
+                return false;
+        ret->action = backup_word(p, &text);
+        ret->operation = backup_word(p, &text);
+        ret->backup = text;
+        return true;
+}
+
+static const char *what_to_do(const struct charm_view *v, struct charm_plan *p, const char *action,
+                              const char *backup) {
+        if (!strcmp(action, ROLLBACK))
+                return charm_text(p, "`mooringctl run %s rollback force=true`",
+                                  charm_application(v));
+        return charm_text(p, "`mooringctl run %s restore backup-id=%s force=true`",
+                          charm_application(v), backup);
+}
+
+bool pair_say_part(const struct charm_view *v, struct charm_plan *p) {
+        struct part part;
+
+        if (!read_part(v, p, &part))
+                return false;
+        charm_status(p, CHARM_BLOCKED,
+                     "restored in part: the database has a part of %s (operation %s has not ended "
+                     "well), and the server is stopped. Run %s again: %s",
+                     part.backup, part.operation, part.action,
+                     what_to_do(v, p, part.action, part.backup));
+        return true;
+}
+
+bool pair_refuses_part(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        struct part part;
+
+        if (!read_part(v, charm_paper(a), &part))
+                return false;
+        charm_give_up(a,
+                      "the database has a part of %s, and nothing is made of that: restore it "
+                      "first, %s",
+                      part.backup, what_to_do(v, charm_paper(a), part.action, part.backup));
+        return true;
+}
+
+const char *pair_part(const struct charm_world *w, struct charm_ask *a, const char *action) {
+        return charm_text(charm_paper(a), "%s %s %s", action, charm_operation(w), backup_wanted(w));
+}
+
+/* Rollback has noted the image that it goes back to. */
+static const char *action_of(const struct charm_world *w) {
+        return charm_state(w, "image") ? ROLLBACK : "restore";
+}
+
+/* ---- use: what is in the way */
 
 /* A server starts on the schema of its own version only. */
 static bool is_of_version(const struct charm_world *w, struct charm_ask *a,
@@ -50,11 +114,19 @@ void pair_look_at_use(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
+/* ---- load, check */
+
 void pair_load(const struct charm_world *w, struct charm_ask *a) {
         const char *outcome = charm_outcome(w);
 
         if (client_begins(w, a)) {
                 charm_set(a, "begun", "1");
+                charm_set(a, CHARM_LEAVES,
+                          charm_text(charm_paper(a),
+                                     "the database is dropped and read back in part, and the "
+                                     "server is stopped: only another one makes it whole, as %s",
+                                     what_to_do(charm_world_view(w), charm_paper(a), action_of(w),
+                                                backup_wanted(w))));
                 return pair_ask_load(w, a);
         }
         if (strcmp(outcome, "done") != 0 && client_lost(w, a, charm_error(w)))
@@ -77,14 +149,18 @@ void pair_check(const struct charm_world *w, struct charm_ask *a) {
                                      "%s; the server is stopped",
                                      s.schema, s.runs, schema, runs);
         charm_set(a, "whole", "1");
+        charm_set(a, CHARM_LEAVES, NULL);
         charm_result(a, "schema", s.schema);
         charm_result(a, "runs", s.runs);
         charm_next(a);
 }
 
+/* ---- the server again */
+
 static void start(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
-                return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+                return charm_ask_options(a, CHARM_VALUES({ OPTION_MAINTENANCE, NULL },
+                                                         { OPTION_RESTORED_IN_PART, NULL }));
         charm_set(a, "stopped", NULL);
         charm_next(a);
 }
@@ -104,11 +180,16 @@ void pair_run(const struct charm_world *w, struct charm_ask *a) {
 }
 
 void pair_reopen(const struct charm_world *w, struct charm_ask *a) {
-        bool half = charm_state(w, "begun") && !charm_state(w, "whole");
-
-        if (!charm_state(w, "stopped") || half || charm_outcome(w))
+        if (!charm_state(w, "stopped") || charm_outcome(w))
                 return charm_next(a);
-        charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+        if (charm_state(w, "begun") && !charm_state(w, "whole"))
+                return charm_ask_config(a, OPTION_RESTORED_IN_PART, pair_part(w, a, action_of(w)));
+        /* Half a database of an earlier one is not served either. */
+        if (charm_option_set(charm_world_view(w), OPTION_RESTORED_IN_PART) &&
+            !charm_state(w, "whole"))
+                return charm_next(a);
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_MAINTENANCE, NULL }, { OPTION_RESTORED_IN_PART, NULL }));
 }
 
 const struct charm_step pair_restore_steps[] = {

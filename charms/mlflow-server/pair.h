@@ -39,8 +39,17 @@ void pair_load(const struct charm_world *w, struct charm_ask *a);
 void pair_check(const struct charm_world *w, struct charm_ask *a);
 /* When what wants the server has been set: until it is ready. */
 void pair_run(const struct charm_world *w, struct charm_ask *a);
-/* Cleans up: the server runs again, unless it is only half restored. */
+/* Cleans up: the server runs again, unless it is only half restored, which is noted. */
 void pair_reopen(const struct charm_world *w, struct charm_ask *a);
+
+/* ---- a database that was restored in part: the option restored-in-part has "ACTION OPERATION
+ * BACKUP" from then until a restore has ended well */
+/* True: the status says so, and what to do. */
+bool pair_say_part(const struct charm_view *v, struct charm_plan *p);
+/* True: the action gave up, for what is there is half a database. */
+bool pair_refuses_part(const struct charm_world *w, struct charm_ask *a);
+/* What to note of this operation. */
+const char *pair_part(const struct charm_world *w, struct charm_ask *a, const char *action);
 
 /* The artifacts of all its lists are with the copies as they were noted. True: that is known, or
  * "why" they are not; else it has asked. */

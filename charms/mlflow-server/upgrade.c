@@ -55,7 +55,8 @@ static const char *last_words(const struct charm_world *w, struct charm_ask *a) 
 static void begin(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
 
-        if (!upgraded_may_begin(w, a, mlflow_image(v), charm_ready(v, "deployment"), "stopped"))
+        if (pair_refuses_part(w, a) ||
+            !upgraded_may_begin(w, a, mlflow_image(v), charm_ready(v, "deployment"), "stopped"))
                 return;
         if (!charm_outcome(w))
                 charm_set(a, "id-of-job", charm_key(w));
@@ -196,16 +197,22 @@ static void read_back(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
+/* Half a database is left stopped, with the image that can serve it once it is whole. */
 static void restart(const struct charm_world *w, struct charm_ask *a) {
-        if (!charm_state(w, "stopped") || charm_state(w, "over") || charm_state(w, "half") ||
-            charm_outcome(w))
+        bool half = charm_state(w, "half"), image = charm_state(w, "unswitch");
+        const char *old = image ? upgraded_option(charm_state(w, "old-image")) : NULL,
+                   *part = half ? pair_part(w, a, "restore") : NULL;
+
+        if (!charm_state(w, "stopped") || charm_state(w, "over") || charm_outcome(w))
                 return charm_next(a);
-        if (!charm_state(w, "unswitch"))
+        if (!image && half)
+                return charm_ask_config(a, OPTION_RESTORED_IN_PART, part);
+        if (!image)
                 return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
-        charm_ask_options(a, CHARM_VALUES({ OPTION_SERVER_IMAGE,
-                                            upgraded_option(charm_state(w, "old-image")) },
-                                          { OPTION_UPGRADED_FROM, upgraded_old_from(w) },
-                                          { OPTION_MAINTENANCE, NULL }));
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_SERVER_IMAGE, old },
+                                { OPTION_UPGRADED_FROM, upgraded_old_from(w) },
+                                { half ? OPTION_RESTORED_IN_PART : OPTION_MAINTENANCE, part }));
 }
 
 const struct charm_step upgrade_steps[] = {
@@ -255,6 +262,7 @@ static void start_old(const struct charm_world *w, struct charm_ask *a) {
                                          CHARM_VALUES({ OPTION_SERVER_IMAGE,
                                                         upgraded_option(charm_state(w, "image")) },
                                                       { OPTION_UPGRADED_FROM, NULL },
+                                                      { OPTION_RESTORED_IN_PART, NULL },
                                                       { OPTION_MAINTENANCE, NULL }));
         charm_set(a, "stopped", NULL);
         charm_next(a);

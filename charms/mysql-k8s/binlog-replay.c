@@ -177,9 +177,10 @@ const char *binlog_restart(const struct charm_world *w) {
 #define UNSAID                                                                                     \
         "[[:space:]]*\\(create\\|alter\\|drop\\|rename\\|set\\)"                                   \
         "\\([[:space:]]\\{1,\\}\\(or\\([[:space:]]\\{1,\\}replace\\)\\{0,1\\}\\|default\\)\\)"     \
-        "\\{0,1\\}[[:space:]]*$"
-/* What stands before them does not count: lines of comment, which go through, comments between
- * slashes, and what only servers of a version do; the statement itself is in sed's hold space. */
+        "\\{0,1\\}[[:space:]]*\\(\\/\\*.*\\)\\{0,1\\}$"
+/* What stands before them or between their words does not count: lines of comment, which go through,
+ * comments between slashes, and what only servers of a version do; the statement itself is in sed's
+ * hold space. */
 #define FILTER                                                                                     \
         "sed -e :top -e '/^\\/\\*M\\{0,1\\}!100[0-9]* SET @@session\\.gtid_/d' -e "                \
         "'/\\/\\*!\\*\\/;$/!b' "                                                                   \
@@ -191,6 +192,8 @@ const char *binlog_restart(const struct charm_world *w) {
         "-e 's/^[[:space:]]*\\/\\*\\([^*!][^*]*\\)\\{0,1\\}\\*\\{1,\\}\\([^*\\/][^*]*\\*"          \
         "\\{1,\\}\\)*\\///;t lead' "                                                               \
         "-e '/^[[:space:]]*\\/\\*/{' -e g -e N -e 'b more' -e '}' "                                \
+        "-e 's/\\/\\*\\([^*!][^*]*\\)\\{0,1\\}\\*\\{1,\\}\\// /g' "                                \
+        "-e 's/\\/\\*M\\{0,1\\}![0-9]*/ /g' "                                                      \
         "-e '/^" UNSAID "/I{' -e g -e N -e 'b more' -e '}' "                                       \
         "-e '/^" ACCOUNTS "/I!{' -e g -e 'b top' -e '}' -e :drop -e N -e 's/.*\\n//' "             \
         "-e '/^\\/\\*!\\*\\/;$/!b drop' -e d"

@@ -15,23 +15,15 @@ struct part {
         const char *state, *operation, *backup, *databases;
 };
 
-static const char *take_word(struct charm_plan *p, const char **text) {
-        const char *word = charm_text(p, "%.*s", (int)strcspn(*text, " "), *text);
-
-        *text += strlen(word);
-        *text += **text == ' ';
-        return word;
-}
-
 /* False: nothing is restored in part. */
 static bool read_part(const struct charm_view *v, struct charm_plan *p, struct part *ret) {
         const char *text = charm_option(v, OPTION_RESTORED_IN_PART);
 
         if (!charm_option_set(v, OPTION_RESTORED_IN_PART))
                 return false;
-        ret->state = take_word(p, &text);
-        ret->operation = take_word(p, &text);
-        ret->backup = take_word(p, &text);
+        ret->state = backup_word(p, &text);
+        ret->operation = backup_word(p, &text);
+        ret->backup = backup_word(p, &text);
         ret->databases = text;
         return true;
 }

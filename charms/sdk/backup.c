@@ -198,3 +198,11 @@ const char *backup_meta(struct charm_ask *a, const char *text, const char *name,
         }
         return NULL;
 }
+
+const char *backup_word(struct charm_plan *p, const char **text) {
+        const char *word = charm_text(p, "%.*s", (int)strcspn(*text, " "), *text);
+
+        *text += strlen(word);
+        *text += **text == ' ';
+        return word;
+}

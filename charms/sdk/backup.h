@@ -101,6 +101,9 @@ bool backup_lost_server(const struct charm_world *w, struct charm_ask *a, const 
 void backup_find_old(const struct charm_world *w, struct charm_ask *a);
 void backup_prune(const struct charm_world *w, struct charm_ask *a);
 
+/* The next word of *TEXT, which goes on behind it and one blank. */
+const char *backup_word(struct charm_plan *p, const char **text);
+
 /* ---- reading one */
 /* The one that is asked for: "id" in the state, or the parameter backup-id. */
 const char *backup_wanted(const struct charm_world *w);

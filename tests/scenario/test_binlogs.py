@@ -27,7 +27,8 @@ def later(world):
     sql(world, "CREATE TABLE other.stamps (t DATETIME(6) PRIMARY KEY)")
     sql(world, "DROP DATABASE IF EXISTS late; CREATE DATABASE late; CREATE TABLE late.t (a INT PRIMARY KEY, b TEXT); "
                "INSERT INTO late.t VALUES (1, 'line\\nGRANT ALL ON *.* TO x;\\n/*!*/;\\nq'); DROP USER IF EXISTS late@'%'; "
-               "CREATE\nUSER late@'%' IDENTIFIED BY 'of-the-day'; GRANT ALL ON late.* TO late@'%'")
+               "CREATE\nUSER late@'%' IDENTIFIED BY 'of-the-day'; GRANT ALL ON late.* TO late@'%'; DROP USER IF EXISTS later@'%', last@'%'; "
+               "CREATE /* in between */ USER later@'%'; CREATE /*!50000 USER */ last@'%'")
     sql(world, f"{STAMP * 2} FLUSH BINARY LOGS; {STAMP * 20}")
     return sql(world, f"SELECT DATE_FORMAT(DATE_ADD(t, INTERVAL 1 SECOND), {SECOND}) FROM other.stamps ORDER BY t LIMIT 2, 1")
 

@@ -32,7 +32,7 @@ def ask(world, statement, user="root", password=None, application=MYSQL):
     pod = f"{application}-0"
     argv = ["mariadb", "--no-defaults", "--protocol=tcp", f"--host={world.cluster.inside(pod, 3306)}", f"--user={user}",
             f"--password={root_password(world, application) if password is None else password}", f"--connect-timeout={SECONDS}",
-            "--batch", "--skip-column-names", f"--execute={statement}"]
+            "--batch", "--skip-column-names", "--comments", f"--execute={statement}"]
     return world.cluster.execute(pod, argv)
 
 
