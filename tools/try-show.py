@@ -164,7 +164,7 @@ def explain(world):
 
 RC = """[ -f ~/.bashrc ] && . ~/.bashrc
 PS1='mooring:\\w\\$ '
-source <(mooringctl print-completion)
+source <(mooringctl completion)
 offer() {       # builds a charm of this tree and offers it to the daemon, which sees it at once
         if ! grep -q "^ *'$1',$" {root}/charms/meson.build; then
                 echo "offer NAME: one of" $(sed -n "s/^ *'\\([^']*\\)',$/\\1/p" {root}/charms/meson.build) >&2
@@ -225,7 +225,7 @@ def keep_running(world):
         if name.startswith("MOORING_") or name in ("KUBECONFIG", "MANPATH"):
             print(f"  export {name}={env[name]}")
     print(f"  export PATH={world.programs.ctl.parent}:{world.programs.sim.parent}:$PATH")
-    print("  source <(mooringctl print-completion)")
+    print("  source <(mooringctl completion)")
     print(f"\nCtrl-C here, or `kill {os.getpid()}`, ends it.", flush=True)
     signal.pause()
 

@@ -206,6 +206,8 @@ static void ask_empty(const struct charm_world *w, struct charm_ask *a) {
 static void empty(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
                 return ask_empty(w, a);
+        if (backup_line(a, charm_state(w, "databases"), DROPS_MAX - 1))
+                return charm_goto(a, "find"); /* there may be more */
         charm_log(a, "%s has nothing more, and is made a copy of the primary", charm_unit(w));
         charm_next(a);
 }

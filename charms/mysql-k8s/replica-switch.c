@@ -166,12 +166,11 @@ static void reach(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void move(const struct charm_world *w, struct charm_ask *a) {
-        if (!charm_outcome(w)) {
-                charm_set(a, "fencing", NULL);
+        if (!charm_outcome(w))
                 return charm_ask_options(a,
                                          CHARM_VALUES({ OPTION_PRIMARY_UNIT, charm_state(w, "to") },
                                                       { OPTION_NEXT_PRIMARY, NULL }));
-        }
+        charm_set(a, "fencing", NULL);
         charm_log(a, "%s is the primary", unit_name(w, a, state_number(w, "to")));
         charm_next(a);
 }

@@ -134,7 +134,10 @@ static int print_reference(struct cli *c) {
         return CLI_DONE;
 }
 
-static int print_completion(struct cli *c) {
+static int completion(struct cli *c) {
+        if (c->count && !str_eq(cli_operand(c, 0), "bash"))
+                return cli_fail(CLI_USAGE, "there is a completion for bash, and none for \"%s\"",
+                                cli_operand(c, 0));
         help_completion(c->out);
         return CLI_DONE;
 }
@@ -225,8 +228,9 @@ const struct command about_commands[] = {
           print_man, "Print the man page", NULL },
         { "print-reference", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL, 0,
           print_reference, "Print docs/commands.md", NULL },
-        { "print-completion", NULL, GROUP_HELP, "", 0, 0, COMMAND_HIDDEN, COMPLETES_NOTHING, NULL,
-          0, print_completion, "Print the bash completion", NULL },
+        { "completion", NULL, GROUP_HELP, "[bash]", 0, 1, 0, COMPLETES_NOTHING, NULL, 0, completion,
+          "Print what completes commands and names in a shell",
+          "source <(mooringctl completion bash)", .example = "completion bash" },
         { "complete", NULL, GROUP_HELP, "KIND [APPLICATION]", 1, 2, COMMAND_HIDDEN,
           COMPLETES_NOTHING, NULL, 0, complete, "Print names for the shell", NULL },
         {}

@@ -63,7 +63,6 @@ static const struct {
         { "attach", "attach-resource" },
         { "cancel-action", "cancel-task" },
         { "clouds", "clusters" },
-        { "completion", "print-completion" },
         { "controllers", "clusters" },
         { "destroy-application", "remove-application" },
         { "destroy-relation", "remove-relation" },

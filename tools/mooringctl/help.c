@@ -110,10 +110,17 @@ static const struct topic topics[] = {
         {},
 };
 
+/* "exit-code" is "exit-codes". */
+static bool is_topic(const struct topic *t, const char *name) {
+        size_t n = strlen(name);
+
+        return strncmp(t->name, name, n) == 0 && (!t->name[n] || str_eq(t->name + n, "s"));
+}
+
 bool help_topic(const char *name, FILE *out) {
         const struct topic *t = topics;
 
-        while (t->name && !str_eq(t->name, name))
+        while (t->name && !is_topic(t, name))
                 t++;
         if (t->name)
                 t->print(out);

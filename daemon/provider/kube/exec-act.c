@@ -13,6 +13,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define SAID_MAX 300 /* bytes of its errors in an error */
+
 /* ---- its errors' end */
 
 struct tail {
@@ -188,6 +190,17 @@ static void pipe_room(void *arg) {
         p->request.on_room(p->request.arg);
 }
 
+/* Warnings come first, and why it ended last. From a line's begin, if it has one there. */
+static const char *last_words(const char *said) {
+        size_t n = strlen(said);
+        const char *from = n > SAID_MAX ? said + n - SAID_MAX : said;
+        const char *line = n > SAID_MAX ? strchr(from, '\n') : NULL;
+
+        while (((unsigned char)*from & 0xc0) == 0x80) /* inside of a letter */
+                from++;
+        return line && line[1] ? line + 1 : from;
+}
+
 static void pipe_end(void *arg, const struct exec_end *end) {
         struct pipe *p = arg;
         const struct act_request given = given_to(p);
@@ -201,9 +214,9 @@ static void pipe_end(void *arg, const struct exec_end *end) {
         said = json_get_str(told, "stderr", "");
         if (outcome == OUTCOME_DONE && (end->exit || end->unread)) {
                 outcome = OUTCOME_REFUSED;
-                err_set(&err, -EPIPE, "%s%s%s%.300s", end->err->text,
+                err_set(&err, -EPIPE, "%s%s%s%s", end->err->text,
                         end->unread ? " before it had read all of its input" : "",
-                        *said ? ": " : "", said);
+                        *said ? ": " : "", last_words(said));
         }
         p->request.on_end(p->request.arg, outcome, &err, told);
 }

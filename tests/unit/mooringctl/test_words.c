@@ -61,7 +61,6 @@ static void jujus_other_words_are_told_in_ours(void **state) {
                 { "list-secrets", "secrets" },
                 { "show-storage", "storage" },
                 { "show-model", "models" },
-                { "completion", "print-completion" },
                 { "destroy-application", "remove-application" },
                 { "set-config", "config" },
                 { "info", "charms" },

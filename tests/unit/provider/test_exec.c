@@ -391,6 +391,22 @@ static void a_command_that_fails_breaks_its_stream(void **state) {
         end_close(&e);
 }
 
+static void why_it_ended_is_told_behind_many_warnings(void **state) {
+        struct kube_api *k = *state;
+        cleanup_(json_freep) json_t *ask = kube_api_json(ASK);
+        cleanup_(freep) char *said =
+                str_format("\2%0400d\nWarning: %0100d\nGot error: 1045\n", 7, 8);
+        struct end e;
+
+        script.messages[0] = said;
+        script.messages[1] = EXIT_7;
+        end_open(k, &e, ask, false);
+        until(k, &e.ended);
+        assert_non_null(strstr(err_text(&e.err), "ended with 7: Warning: 0"));
+        assert_non_null(strstr(err_text(&e.err), "Got error: 1045"));
+        end_close(&e);
+}
+
 static void a_command_is_fed_as_fast_as_it_reads(void **state) {
         struct kube_api *k = *state;
         cleanup_(json_freep) json_t *ask = kube_api_json(ASK);
@@ -448,6 +464,7 @@ int main(void) {
                 TEST(what_takes_too_long_ends_and_what_is_cancelled_is_never_heard_of),
                 TEST(a_log_is_read_from_its_end),
                 TEST(a_command_that_fails_breaks_its_stream),
+                TEST(why_it_ended_is_told_behind_many_warnings),
                 TEST(a_command_is_fed_as_fast_as_it_reads),
                 TEST(a_command_that_ends_unread_breaks_its_stream),
         };
