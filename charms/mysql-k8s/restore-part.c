@@ -59,8 +59,11 @@ void restore_part_say(const struct charm_view *v, struct charm_plan *p) {
         if (!read_part(v, p, &part))
                 return;
         if (!strcmp(part.state, RUNS))
-                return charm_status(p, CHARM_MAINTENANCE, "operation %s restores %s: %s",
-                                    part.operation, part.backup, part.databases);
+                return charm_status(p, CHARM_MAINTENANCE,
+                                    "operation %s restores %s: %s. Where that has ended "
+                                    "(`mooringctl show-operation %s`): %s",
+                                    part.operation, part.backup, part.databases, part.operation,
+                                    what_to_do(v, p, part.backup));
         charm_status(p, CHARM_BLOCKED,
                      "restored in part: %s of %s (operation %s has not ended well); the server "
                      "was left read-only. Run restore again: %s",
