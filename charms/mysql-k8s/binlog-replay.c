@@ -178,9 +178,9 @@ const char *binlog_restart(const struct charm_world *w) {
         "[[:space:]]*\\(create\\|alter\\|drop\\|rename\\|set\\)"                                   \
         "\\([[:space:]]\\{1,\\}\\(or\\([[:space:]]\\{1,\\}replace\\)\\{0,1\\}\\|default\\)\\)"     \
         "\\{0,1\\}[[:space:]]*\\(\\/\\*.*\\)\\{0,1\\}$"
-/* What stands before them or between their words does not count: lines of comment, which go through,
- * comments between slashes, and what only servers of a version do; the statement itself is in sed's
- * hold space. */
+/* What stands before them or between their words does not count: lines of comment, which go
+ * through, comments between slashes, and what only servers of a version do; the statement itself is
+ * in sed's hold space. */
 #define FILTER                                                                                     \
         "sed -e :top -e '/^\\/\\*M\\{0,1\\}!100[0-9]* SET @@session\\.gtid_/d' -e "                \
         "'/\\/\\*!\\*\\/;$/!b' "                                                                   \
