@@ -333,7 +333,7 @@ static int add_waits(struct tx *tx, const struct q_operation_row *o, json_t *j, 
                 return r;
         json_object_set_new(j, "now",
                             json_pack("{s:s, s:o, s:i, s:n}", "waits",
-                                      w.text ? w.text : "its turn, which is now", "since",
+                                      w.text ? w.text : "its turn: it begins now", "since",
                                       json_stamp(o->enqueued_at, true), "tries", 0, "next-try"));
         return 0;
 }

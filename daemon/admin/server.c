@@ -154,9 +154,10 @@ static int take_reason(struct request *q, struct err *err) {
         if (!reason || !*reason)
                 return 0;
         if (!text || strlen(reason) > AUDIT_TEXT_MAX)
-                return err_set(err, -EINVAL,
-                               "the reason (header Mooring-Reason) is UTF-8 of at most %d bytes",
-                               AUDIT_TEXT_MAX);
+                return err_set(
+                        err, -EINVAL,
+                        "the reason (--reason, header Mooring-Reason) is UTF-8 of at most %d bytes",
+                        AUDIT_TEXT_MAX);
         str_set(&q->reason, reason);
         return 0;
 }

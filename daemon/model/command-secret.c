@@ -63,7 +63,8 @@ static int check_content(const json_t *content, struct err *err) {
                                        "single hyphens, a letter first",
                                        key, KEY_MIN, KEY_MAX);
                 if (!json_is_string(value) || json_string_length(value) == 0)
-                        return err_set(err, -EINVAL, "key %s: its value must be a text", key);
+                        return err_set(err, -EINVAL,
+                                       "key %s: its value must be a text, and not empty", key);
                 if (strlen(json_string_value(value)) != json_string_length(value))
                         return err_set(err, -EINVAL, "key %s: its value holds a zero byte", key);
                 total += json_string_length(value);

@@ -173,12 +173,12 @@ int user_secret_take(struct tx *tx, const struct user_secret_taker *to, const ch
         if (!key)
                 *ret_why = tx_format(tx,
                                      "option %s takes a secret that is not there any more: "
-                                     "mooringctl config %s %s=secret:NAME",
+                                     "`mooringctl config %s %s=secret:NAME`",
                                      to->option, to->name, to->option);
         else if (!open)
                 *ret_why = tx_format(tx,
                                      "option %s takes secret %s, which is not granted to it: "
-                                     "mooringctl grant-secret %s %s",
+                                     "`mooringctl grant-secret %s %s`",
                                      to->option, u->name, u->name, to->name);
         else
                 *ret = tx_format(tx, "%s",

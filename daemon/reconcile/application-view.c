@@ -359,8 +359,8 @@ static int read_detached(struct tx *tx, struct application_work *w, struct err *
                 &rows, &n, err);
 
         if (r >= 0 && n && !w->dying)
-                w->undecided = str_format("%s %s%s of an earlier %s is kept: mooringctl "
-                                          "attach-storage %s, or destroy-storage %s",
+                w->undecided = str_format("%s %s%s of an earlier %s is kept: `mooringctl "
+                                          "attach-storage %s`, or destroy-storage %s",
                                           rows[0].type, rows[0].path, n > 1 ? " and more" : "",
                                           w->name, w->name, w->name);
         return r;

@@ -62,6 +62,7 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
         cleanup_(freep) char *lost = r ? status_lost(a, r) : NULL;
         cleanup_(freep) char *refresh =
                 a->refresh && a->refresh->paused ? refreshing_text(rec, a) : NULL;
+        const char *said = str_eq(a->plan_word, "blocked") ? a->plan_message : NULL;
 
         return json_pack("{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:I}",
                          "model", m && m->name ? m->name : "", "name", a->name, "dying", a->dying,
@@ -69,9 +70,9 @@ static json_t *application_json(struct reconcile *rec, const struct world_applic
                          (json_int_t)tally_count(a, TALLY_DRIFTED), "held", json_words(a->held),
                          "conflicts", json_words(a->conflicts), "plan-error",
                          json_words(a->plan_error), "blocked",
-                         json_words(str_eq(a->plan_word, "blocked") ? a->plan_message : NULL),
-                         "lost", json_words(lost), "lost-path", r ? r->path : "", "refresh-paused",
-                         json_words(refresh), "since", (json_int_t)a->status_at);
+                         json_words(a->undecided ? a->undecided : said), "lost", json_words(lost),
+                         "lost-path", r ? r->path : "", "refresh-paused", json_words(refresh),
+                         "since", (json_int_t)a->status_at);
 }
 
 /* Pods that do not run, and why. */

@@ -45,6 +45,7 @@ def _(world):
         raise Trouble(f"add-secret prints {added.out!r}, not its ID")
     world.ctl("config", "sealed", "api-key=secret:team").ok()
     world.wait_status("sealed", "blocked", "option api-key takes secret team", "mooringctl grant-secret team sealed")
+    world.ctl("doctor").refused("option api-key takes secret team", "next: mooringctl grant-secret team sealed")
     if outside(world) == FIRST:
         raise Trouble("it was written without a grant")
     world.ctl("grant-secret", "team", "sealed").ok()

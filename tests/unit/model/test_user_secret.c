@@ -73,7 +73,7 @@ static void names_keys_and_values_have_to_fit(void **state) {
         assert_int_equal(add(d, "other", WORDS("pw=x")), -EINVAL);
         assert_true(desk_has_error(d, "key \"pw\""));
         assert_int_equal(add(d, "other", WORDS("password=")), -EINVAL);
-        assert_true(desk_has_error(d, "key password: its value must be a text"));
+        assert_true(desk_has_error(d, "key password: its value must be a text, and not empty"));
         assert_int_equal(update(d, "nobody", WORDS("password=x")), -ENOENT);
         assert_int_equal(grant(d, "team", "nobody"), -ENOENT);
 }
