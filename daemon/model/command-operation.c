@@ -82,14 +82,14 @@ static int check_permission(const struct running *u) {
 /* One that is to come may be named: its action says that it waits. */
 static int check_unit(struct tx *tx, const struct q_application_row *a, const char *unit,
                       struct err *err) {
-        const char *slash = unit ? strrchr(unit, '/') : NULL;
-        int64_t number;
+        const char *slash = unit ? strrchr(unit, '/') : NULL, *name = NULL;
+        int64_t number = -1;
 
         if (!unit)
                 return 0;
-        if (!slash || (size_t)(slash - unit) != strlen(a->name) ||
-            strncmp(unit, a->name, (size_t)(slash - unit)) != 0 ||
-            !str_to_int(slash + 1, &number) || number < 0)
+        if (slash && str_to_int(slash + 1, &number) && number >= 0)
+                name = tx_format(tx, "%s/%lld", a->name, (long long)number);
+        if (!str_eq(name, unit))
                 return err_set(err, -EINVAL, "\"%.80s\" is no unit of %s", unit, a->name);
         return number < a->scale ? 0 : lookup_unit(tx, a, number, err);
 }

@@ -238,8 +238,10 @@ static int unit_application(struct tx *tx, const struct q_model_row *m, const ch
                 r = lookup_application(tx, m, name, &a, err);
                 if (r >= 0)
                         r = find_unit(tx, a, unit, ret, err);
-                return r > 0 && str_to_int(slash + 1, &number) ? lookup_unit(tx, a, number, err)
-                                                               : r;
+                if (r <= 0 || !str_to_int(slash + 1, &number))
+                        return r;
+                r = lookup_unit(tx, a, number, err);
+                return r < 0 ? r : 1; /* "a/00" is no way to write a unit */
         }
         while ((dash = strrchr(name, '-'))) {
                 *dash = '\0';

@@ -288,6 +288,8 @@ def _(world):
     world.ctl("deploy").refused(code=2)
     world.ctl("show-unit", "mlflow-server").refused("units have names such as", code=1)
     world.ctl("show-unit", "mlflow-server/700").refused("mlflow-server has no unit 700", code=1)
+    world.ctl("show-unit", "mlflow-server/00").refused('no unit "mlflow-server/00"', code=1)
+    world.ctl("run", "mlflow-server/00", "get-minio-credentials").refused('"mlflow-server/00" is no unit of mlflow-server', code=1)
     world.ctl("drift", "mlflow-srver").refused("no application", code=1)
     world.ctl("show-status-log", "nosuch").refused("no application", code=1)
     world.ctl("debug-log", "--include", "nosuch").refused("no line is about nosuch", code=1)
