@@ -227,8 +227,7 @@ static int check_text(const struct check *c, json_t **ret) {
                 return err_set(c->err, -EINVAL,
                                "application %s: option %s: has %zu bytes, at most %u fit",
                                c->application, c->option->name, n, OPTION_TEXT_MAX);
-        if (c->option->type == META_STRING &&
-            strncmp(c->text, USER_SECRET_SCHEME, strlen(USER_SECRET_SCHEME)) == 0)
+        if (c->option->type == META_STRING && str_starts(c->text, USER_SECRET_SCHEME))
                 return no_secret(c);
         if (takes_pattern(c) && charm_meta_matches(c->option, c->text, c->err) <= 0)
                 return wrong(c);
