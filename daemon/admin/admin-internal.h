@@ -43,6 +43,8 @@ struct admin {
 };
 
 /* server.c */
+/* The unix group that gives ROLE; "" for ROLE_NONE. Borrowed from O. */
+const char *server_group_of(const struct admin_options *o, enum role role);
 void server_kick(struct admin *a); /* MHD has something to do: after a resume */
 struct admin *server_unref(struct admin *a);
 /* connection.c */

@@ -28,6 +28,19 @@ void root_info(struct request *q) {
         request_reply(q, 200, j);
 }
 
+/* Also to who has no role: nothing here that a refusal does not tell. */
+void root_whoami(struct request *q) {
+        const struct admin_options *o = &q->admin->options;
+        json_t *groups = json_object();
+
+        for (enum role role = ROLE_VIEWER; role < ROLE_MAX; role++)
+                json_object_set_new(groups, request_role_name(role),
+                                    json_string(server_group_of(o, role)));
+        request_reply(q, 200,
+                      json_pack("{s:s, s:s, s:s, s:o}", "name", o->name, "user", q->user, "role",
+                                request_role_name(q->role), "groups", groups));
+}
+
 void root_openapi(struct request *q) {
         request_reply_text(q, 200, "application/yaml", str_ndup(openapi_text, openapi_len));
 }

@@ -2,8 +2,9 @@
 /* routes.c - the route table, nothing else: schema/api/openapi.yaml describes the same rows, and
  * a test compares them
  *
- * Viewers read; operators pause, unpause and let plans go; admins do the rest. What needs
- * more than a viewer is an action: it has a name, and a row in the audit, done or refused. */
+ * Who has no role is told that, and who can give one; viewers read; operators pause, unpause and
+ * let plans go; admins do the rest. What needs more than a viewer is an action: it has a name, and
+ * a row in the audit, done or refused. */
 #include "routes.h"
 
 #define QUERY(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -15,6 +16,8 @@
 
 const struct route route_table[] = {
         { "GET", "/v1/info", ROLE_VIEWER, root_info, NO_BODY, NULL, "The controller and who asks" },
+        { "GET", "/v1/whoami", ROLE_NONE, root_whoami, NO_BODY, NULL,
+          "Who asks, the role, and the unix group that gives each role" },
         { "GET", "/v1/openapi.yaml", ROLE_VIEWER, root_openapi, NO_BODY, NULL, "This description" },
         { "GET", "/v1/metrics", ROLE_VIEWER, metrics_show, NO_BODY, NULL,
           "Metrics in Prometheus' text format" },

@@ -216,7 +216,7 @@ int cluster_role_read(struct tx *tx, struct request *q, json_t **ret, struct err
 request_handler doctor_show;
 
 /* streams and the rest */
-request_handler stream_events, stream_log, root_info, root_openapi, root_charms;
+request_handler stream_events, stream_log, root_info, root_whoami, root_openapi, root_charms;
 
 /* models.c: what only the loop knows of an application, put beside its rows */
 void models_add_live(json_t *application, const json_t *live);

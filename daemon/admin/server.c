@@ -85,7 +85,7 @@ static int check_share(const struct request *q, struct err *err) {
                                  ADMIN_REQUESTS_PER_UID);
 }
 
-static const char *group_of(const struct admin_options *o, enum role role) {
+const char *server_group_of(const struct admin_options *o, enum role role) {
         const char *const groups[] = { "", o->viewer_group, o->operator_group, o->admin_group };
 
         return groups[role] ? groups[role] : "";
@@ -112,7 +112,7 @@ static int admit(struct request *q, const char *method, const char *path, struct
                                "%s needs the role %s, which the unix group %s gives; %s has %s",
                                str_eq(q->action, "read") ? "reading" : q->action,
                                request_role_name(q->route->access),
-                               group_of(&q->admin->options, q->route->access), q->user,
+                               server_group_of(&q->admin->options, q->route->access), q->user,
                                request_role_name(q->role));
         if (q->reply) {
                 err_set(err, -EINVAL, "%s", q->reply);

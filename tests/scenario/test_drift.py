@@ -102,6 +102,7 @@ def _(world):
     if not found or any(l["who"] != "kubectl-edit" or l["type"] != "Deployment.apps" or l["application"] != "mlflow-server" for l in found):
         raise RuntimeError(f"the filter gives {found}")
     assert_equal(json.loads(world.ctl("drift", "--who", "nobody", "--format", "json").ok().out)["drift"], [])
+    world.ctl("drift", "--kind", "Foo").refused("nothing of kind Foo drifted, and no object has it", code=1)
     stats = json.loads(world.ctl("drift", "stats", "--app", "mlflow-server", "--format", "json").ok().out)["stats"]
     if not any(s["type"] == "Deployment.apps" and s["who"] == "kubectl-edit" and s["repaired"] >= 1 for s in stats):
         raise RuntimeError(f"drift stats gives {stats}")

@@ -157,6 +157,11 @@ def _(world):
     world.wait_active()
 
 
+@test("plan of a command's name alone says what the command needs")
+def _(world):
+    world.ctl("plan", "config").refused("config is a command too", "plan config APPLICATION", code=1)
+
+
 @test("apply does not write over what somebody set since, also where nothing outside tells")
 def _(world):
     world.ctl("pause", "mlflow-server", "--reason", "looking").ok()

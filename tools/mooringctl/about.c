@@ -92,13 +92,21 @@ static int version(struct cli *c) {
 
 static int whoami(struct cli *c) {
         cleanup_(json_freep) json_t *info = NULL;
-        int r = call_get(c, "/v1/info", &info);
+        int r = call_get(c, "/v1/whoami", &info);
+        const json_t *groups = json_get(info, "groups");
 
         if (r || cli_print(c, info))
                 return r;
         fprintf(c->out, "Controller  %s\nUser        %s\nRole        %s\n",
                 json_get_str(info, "name", ""), json_get_str(info, "user", ""),
                 json_get_str(info, "role", ""));
+        if (str_eq(json_get_str(info, "role", ""), "none"))
+                cli_say(c,
+                        "nothing may be read or changed without a role: who is root on this "
+                        "machine gives one by a unix group: %s reads, %s operates, %s may do all; "
+                        "it holds from the next login",
+                        json_get_str(groups, "viewer", ""), json_get_str(groups, "operator", ""),
+                        json_get_str(groups, "admin", ""));
         return CLI_DONE;
 }
 

@@ -61,12 +61,14 @@ const struct opt cli_globals_table[] = {
 
 /* ---- errors and chatter */
 
-/* On a terminal at words: a name is not broken in two. */
+/* On a terminal at words: a name is not broken in two. After what was printed before, also where
+ * both go to one file. */
 static void print_line(const char *text) {
         struct winsize size = { 0 };
         bool wraps = isatty(STDERR_FILENO) && ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 &&
                      size.ws_col >= WRAP_MIN;
 
+        fflush(stdout);
         while (wraps && text_width(text) > size.ws_col) {
                 size_t n = text_line(text, size.ws_col);
 
@@ -82,7 +84,6 @@ static void print_error(const char *fmt, va_list ap) {
         cleanup_(freep) char *safe = text_safe(text);
         cleanup_(freep) char *line = str_format("ERROR %s", safe);
 
-        fflush(stdout);
         print_line(line);
 }
 

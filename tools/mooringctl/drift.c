@@ -157,11 +157,39 @@ static int check_type(struct cli *c, const char *type) {
                         near ? near : "", near ? "?" : "");
 }
 
+/* "deployment" is the kind of "Deployment.apps", as the daemon takes it. */
+static bool has_kind(const char *type, const char *kind) {
+        size_t n = strlen(kind);
+
+        return strncasecmp(type, kind, n) == 0 && (!type[n] || type[n] == '.');
+}
+
+/* Nothing of KIND: it is told when no object has it. */
+static int check_kind(struct cli *c, const char *kind) {
+        cleanup_(freep) char *path = call_path("/v1/models/%s/resources", cli_model(c));
+        cleanup_(json_freep) json_t *json = NULL;
+        const json_t *object;
+        size_t i;
+        int r = call_pages(c, path, "resources", "after", SIZE_MAX, &json);
+
+        if (r)
+                return r;
+        json_array_foreach(json_get(json, "resources"), i, object)
+                if (has_kind(json_get_str(object, "type", ""), kind))
+                        return CLI_DONE;
+        return cli_fail(CLI_FAILED,
+                        "nothing of kind %s drifted, and no object has it; mooringctl objects "
+                        "lists them",
+                        kind);
+}
+
 static int check_filters(struct cli *c) {
         const struct options *o = c->options;
         const char *application = c->count ? cli_operand(c, 0) : o->app;
         int r = application ? check_application(c, application) : CLI_DONE;
 
+        if (r == CLI_DONE && o->kind)
+                return check_kind(c, o->kind);
         return r == CLI_DONE && o->type ? check_type(c, o->type) : r;
 }
 

@@ -164,13 +164,25 @@ static int code_of(const struct cli *c, const json_t *changes, const json_t *unk
         return o->exit_code && json_array_size(changes) ? CLI_CHANGES : CLI_DONE;
 }
 
+/* "plan config" plans an application of that name; who meant the command has not said of what. */
+static void say_command(const struct cli *c) {
+        const char *name = cli_operand(c, 0);
+        const struct command *command = name ? command_find(name) : NULL;
+
+        if (command && command->options && opt_find(command->options, "dry-run"))
+                cli_say(c, "%s is a command too: what it would do says plan %s %s", name, name,
+                        command->operands);
+}
+
 static int plan(struct cli *c) {
         cleanup_(json_freep) json_t *json = NULL;
         const json_t *changes, *unknown;
         int r = ask(c, &json);
 
-        if (r)
+        if (r) {
+                say_command(c);
                 return r;
+        }
         changes = json_get(json, "plan");
         unknown = json_get(json, "unknown");
         if (cli_print(c, json))

@@ -56,6 +56,17 @@ static void root_is_an_admin_without_any_group(void **state) {
         peer_set_fake(NULL);
 }
 
+static void who_has_no_role_is_told_so_and_who_gives_one(void **state) {
+        cleanup_(answer_deinit) struct answer a;
+
+        desk_role(ROLE_NONE);
+        desk_ask(*state, "GET", "/v1/whoami", NULL, NULL, 0, &a);
+        assert_string_equal(json_get_str(a.json, "role", ""), "none");
+        for (enum role role = ROLE_VIEWER; role < ROLE_MAX; role++)
+                assert_string_not_equal(
+                        json_get_str(json_get(a.json, "groups"), request_role_name(role), ""), "");
+}
+
 static void the_highest_group_counts(void **state) {
         cleanup_(answer_deinit) struct answer a;
 
@@ -507,6 +518,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(every_route_takes_exactly_the_roles_from_its_own_up),
                 TEST(root_is_an_admin_without_any_group),
+                TEST(who_has_no_role_is_told_so_and_who_gives_one),
                 TEST(the_highest_group_counts),
                 TEST(a_wrong_method_names_one_that_is_taken),
                 TEST(an_unknown_path_says_where_paths_are_listed),
