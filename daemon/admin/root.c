@@ -28,7 +28,7 @@ void root_info(struct request *q) {
         request_reply(q, 200, j);
 }
 
-/* Also to who has no role: nothing here that a refusal does not tell. */
+/* Also to who has no role: the name of the controller, and what a refusal tells. */
 void root_whoami(struct request *q) {
         const struct admin_options *o = &q->admin->options;
         json_t *groups = json_object();
