@@ -4,6 +4,8 @@
 
 #include "charm.gen.h"
 
+#include "upgrade.h"
+
 #include <stdlib.h>
 
 #define USER "mooring-replication"
@@ -16,10 +18,16 @@ int64_t replica_primary(const struct charm_view *v) {
         return charm_option_int(v, OPTION_PRIMARY_UNIT);
 }
 
+/* The loop opens a primary that has replicas, so there are none before it may be open. */
+static bool is_put_off(const struct charm_view *v) {
+        return charm_scale(v) > 1 && replica_primary(v) == 0 && upgrade_shuts(v) &&
+               !charm_exists(v, "statefulset-1");
+}
+
 int64_t replica_units(const struct charm_view *v) {
         int64_t needed = replica_primary(v) + 1;
 
-        return charm_scale(v) > needed ? charm_scale(v) : needed;
+        return charm_scale(v) > needed && !is_put_off(v) ? charm_scale(v) : needed;
 }
 
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
@@ -205,6 +213,9 @@ void replica_want(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
         bool several = replica_units(v) > 1, ever = several || (peers && charm_told(peers, NOTE));
 
+        if (is_put_off(v))
+                charm_status(p, CHARM_WAITING, "scale %lld waits until the server takes writes",
+                             (long long)charm_scale(v));
         if (!ever)
                 return;
         if (peers)

@@ -18,7 +18,8 @@
 #define REPLICA_UNITS_MAX 9
 
 /* How many servers there are to be: 1 also at scale 0, where only volumes stay, and as many as the
- * primary needs where the scale would end it. */
+ * primary needs where the scale would end it; none beside the first are begun while it is upgraded
+ * or restored in part. */
 int64_t replica_units(const struct charm_view *v);
 int64_t replica_primary(const struct charm_view *v);
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit);

@@ -28,12 +28,14 @@ const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p
                        : "";
 }
 
-struct charm_hole upgrade_maintenance(const struct charm_view *v) {
-        /* Half a restored database is written to by nobody, by whichever server has it. */
-        bool wanted = charm_option_bool(v, OPTION_MAINTENANCE) ||
-                      charm_option_set(v, OPTION_RESTORED_IN_PART);
+/* Half a restored database is written to by nobody, by whichever server has it. */
+bool upgrade_shuts(const struct charm_view *v) {
+        return charm_option_bool(v, OPTION_MAINTENANCE) ||
+               charm_option_set(v, OPTION_RESTORED_IN_PART);
+}
 
-        return (struct charm_hole){ "maintenance", wanted ? CHARM_TEXT : CHARM_NONE,
+struct charm_hole upgrade_maintenance(const struct charm_view *v) {
+        return (struct charm_hole){ "maintenance", upgrade_shuts(v) ? CHARM_TEXT : CHARM_NONE,
                                     "[mysqld]\nread_only = ON\n", 0 };
 }
 

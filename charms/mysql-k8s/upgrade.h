@@ -17,6 +17,8 @@
 const char *upgrade_image(const struct charm_view *v);
 /* A line of my.cnf, or "". */
 const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p);
+/* It is upgraded, or restored in part: it takes no writes. */
+bool upgrade_shuts(const struct charm_view *v);
 /* The file that makes it read-only, while it is upgraded or restored in part; CHARM_NONE: it takes
  * writes. */
 struct charm_hole upgrade_maintenance(const struct charm_view *v);
