@@ -349,7 +349,8 @@ static void say_options(const struct charm_view *v, struct charm_plan *p) {
                              "stopped: an action restores or upgrades it, or one that did has "
                              "broken off (option maintenance)");
         if (charm_option_set(v, OPTION_SERVER_IMAGE))
-                charm_status(p, CHARM_ACTIVE, "runs %.200s, which upgrade has set",
+                charm_status(p, CHARM_ACTIVE,
+                             "runs %.200s, which upgrade has set (option server-image)",
                              charm_option(v, OPTION_SERVER_IMAGE));
 }
 

@@ -8,6 +8,7 @@
 
 #include "charm-meta.h"
 #include "opt.h"
+#include "secret-token.h"
 
 #include <errno.h>
 #include <math.h>
@@ -615,6 +616,17 @@ static int check_rules(const struct check *c) {
         return r;
 }
 
+/* "secret:NAME" is taken where the schema's pattern says so; anywhere else it would be used as it
+ * is: as the passphrase of a backup, say. */
+static bool is_stray_secret(const struct check *c) {
+        const char *text = json_string_value(c->value),
+                   *pattern = json_get_str(c->schema, "pattern", "");
+
+        return text && str_starts(text, USER_SECRET_SCHEME) &&
+               !str_starts(pattern, USER_SECRET_SCHEME) &&
+               !str_starts(pattern, "^" USER_SECRET_SCHEME);
+}
+
 static int check_value(const struct check *outer, json_t **ret) {
         cleanup_(json_freep) json_t *made = NULL, *inside = NULL;
         struct check c = *outer;
@@ -628,6 +640,9 @@ static int check_value(const struct check *outer, json_t **ret) {
         if (json_string_length(made) > TEXT_MAX)
                 return wrong(&c, "has %zu bytes, at most %u fit", json_string_length(made),
                              TEXT_MAX);
+        if (is_stray_secret(&c))
+                return wrong(&c, "takes no secret:NAME, give the value itself (--params FILE hides "
+                                 "it)");
         if (json_is_object(made)) /* its members first: what is missing may be misspelt */
                 r = check_object(&c, &inside);
         c.value = inside ? inside : made;

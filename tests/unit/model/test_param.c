@@ -94,6 +94,12 @@ static void what_does_not_fit_is_told_with_its_path(void **state) {
                   "parameter to.depth: wants a whole number, is the text \"x\"" },
                 { "{user: root, to: {bucket: b, key: 12345}}",
                   "parameter to.key: wants a text, is a whole number" },
+                { "{user: root, password: 'secret:me'}",
+                  "parameter password: takes no secret:NAME, give the value itself (--params FILE "
+                  "hides it)" },
+                { "{user: root, tables: ['secret:a']}",
+                  "parameter tables[0]: takes no secret:NAME, give the value itself (--params FILE "
+                  "hides it)" },
                 { "{user: root, password: short}",
                   "parameter password: must have at least 8 letters, has 5" },
                 { "{user: root, password: much-too-long}",
