@@ -31,7 +31,7 @@ static void on_view(struct store_call *c, int r, const struct err *err) {
         else if (r >= 0)
                 view = json_incref(w->view);
         if (view)
-                json_object_set_new(view, "seen", application_seen_json(rec, a));
+                json_object_set_new(view, "seen", application_seen_json(w));
         l->done(l->arg, view, &why);
         application_work_free(w);
         free(l);

@@ -148,13 +148,15 @@ static void add_seen(struct reconcile *rec, const struct world_want *want, json_
                 json_object_set_new(seen, want->label, seen_json(r));
 }
 
-json_t *application_seen_json(struct reconcile *rec, struct world_application *a) {
-        json_t *seen = json_object();
+json_t *application_seen_json(const struct application_work *w) {
+        json_t *seen = json_object(), *pointers;
+        const char *label;
 
-        for (size_t i = 0; a->want_count <= SEEN_ALL_MAX && i < a->want_count; i++)
-                add_seen(rec, &a->wants[i], seen);
-        for (size_t k = 0; a->want_count > SEEN_ALL_MAX && k < a->see_count; k += 2)
-                add_seen(rec, world_want(a, a->see[k]), seen);
+        for (size_t i = 0; w->want_count <= SEEN_ALL_MAX && i < w->want_count; i++)
+                add_seen(w->rec, &w->wants[i], seen);
+        if (w->want_count > SEEN_ALL_MAX)
+                json_object_foreach(w->see, label, pointers)
+                        add_seen(w->rec, world_want_in(w->wants, w->want_count, label), seen);
         return seen;
 }
 

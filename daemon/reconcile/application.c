@@ -440,7 +440,7 @@ static void on_written(void *arg) {
 }
 
 static void start_plan(struct application_work *w, struct world_application *a) {
-        json_object_set_new(w->view, "seen", application_seen_json(w->rec, a));
+        json_object_set_new(w->view, "seen", application_seen_json(w));
         application_stage_hold(w);
         if (a->want_count <= WRITE_HERE_MAX) {
                 write_view(w);

@@ -164,7 +164,9 @@ void application_see_set(struct world_application *a, const json_t *see);
 /* Around each change of what A wants or asks to see: withdraw, change, share. */
 void application_see_withdraw(struct reconcile *rec, const struct world_application *a);
 void application_see_share(struct reconcile *rec, const struct world_application *a);
-json_t *application_seen_json(struct reconcile *rec, struct world_application *a);
+/* Of what the rows that W read want: an application has no wants in the world before its first turn
+ * since the start, and actions and plans of commands may come before that. */
+json_t *application_seen_json(const struct application_work *w);
 /* A field that its charm asked for has not been read since the start. */
 bool application_awaits_fields(struct reconcile *rec, const struct world_application *a);
 /* Whether its plan may depend on what is seen of its resources. */

@@ -554,12 +554,10 @@ static void ask_content(struct side *s, const char *sha256, plan_done_fn *done) 
 }
 
 static void ask_charm(struct side *s) {
-        struct world_application *a = application_of(s);
         struct application_work *w = s->work;
 
         s->turns++;
-        json_object_set_new(w->view, "seen",
-                            a ? application_seen_json(s->of->rec, a) : json_object());
+        json_object_set_new(w->view, "seen", application_seen_json(w));
         free(w->view_text);
         w->view_text = json_text(w->view);
         ask_content(s, w->charm_sha256, on_plan);

@@ -98,10 +98,14 @@ int stage_set_up_scoped(void **state) {
         return set_up(state, false, true);
 }
 
-void stage_restart(struct stage *s) {
+void stage_begin(struct stage *s) {
         stage_stop(s);
         s->sealer = seal_free(s->sealer);
         open_parts(s);
+}
+
+void stage_restart(struct stage *s) {
+        stage_begin(s);
         stage_settle(s);
 }
 

@@ -46,6 +46,7 @@ int stage_set_up_polled(void **state); /* a cluster that tells nothing by itself
 int stage_set_up_scoped(void **state); /* as polled, and models live in a thing of their name */
 int stage_tear_down(void **state);
 void stage_restart(struct stage *s); /* another process on the same rows and the same outside */
+void stage_begin(struct stage *s);   /* the same, before its loop has turned */
 void stage_stop(struct stage *s);    /* as the daemon does on SIGTERM; tear-down does the rest */
 
 void stage_plan(struct stage *s, const char *application, const char *plan); /* from now on */

@@ -134,20 +134,60 @@ static void forget_what_was_seen(struct world_resource *r) {
         r->state = STATE_UNSEEN;
 }
 
+struct shown {
+        struct stage *stage;
+        json_t *seen; /* of the view; NULL: none came */
+        bool early;   /* before the application's first turn since the start */
+};
+
+static void on_view(void *arg, json_t *view, const struct err *err) {
+        struct shown *shown = arg;
+
+        shown->early = !stage_application(shown->stage, "app")->wants;
+        shown->seen = json_incref(json_get(view, "seen"));
+        json_decref(view);
+}
+
+static json_t *seen_now(struct stage *s) {
+        const struct world_application *a = stage_application(s, "app");
+
+        return application_seen_json(&(struct application_work){
+                .rec = s->rec, .wants = a->wants, .want_count = a->want_count });
+}
+
+static void assert_in_place(const json_t *one) {
+        assert_true(json_get_bool(one, "exists", false));
+        assert_true(json_get_bool(one, "ready", false));
+        assert_string_not_equal(json_get_str(one, "incarnation", ""), "");
+}
+
 static void what_is_not_read_yet_is_as_it_was_left(void **state) {
         struct stage *s = *state;
         cleanup_(json_freep) json_t *seen = NULL;
-        const json_t *one;
 
         stage_plan(s, "app", sees_nothing);
         stage_deploy(s, "app");
         stage_run(s, 500);
         forget_what_was_seen(stage_resource(s, "one"));
-        seen = application_seen_json(s->rec, stage_application(s, "app"));
-        one = json_get(seen, "one");
-        assert_true(json_get_bool(one, "exists", false));
-        assert_true(json_get_bool(one, "ready", false));
-        assert_string_not_equal(json_get_str(one, "incarnation", ""), "");
+        seen = seen_now(s);
+        assert_in_place(json_get(seen, "one"));
+}
+
+/* An action that goes on with the daemon's start finds its server running. */
+static void a_step_is_shown_what_is_in_place_before_its_application_is_planned(void **state) {
+        struct stage *s = *state;
+        cleanup_(json_freep) json_t *seen = NULL;
+        struct shown shown = { .stage = s };
+
+        stage_plan(s, "app", sees_nothing);
+        stage_deploy(s, "app");
+        stage_run(s, 500);
+        stage_begin(s);
+        reconcile_view(s->rec, stage_application(s, "app")->id, on_view, &shown);
+        stage_settle(s);
+        seen = shown.seen;
+        assert_true(shown.early);
+        assert_in_place(json_get(seen, "one"));
 }
 
 static void assert_reason(struct stage *s, enum resource_state state, const char *shown) {
@@ -156,7 +196,7 @@ static void assert_reason(struct stage *s, enum resource_state state, const char
 
         r->state = state;
         str_set(&r->reason, "words");
-        seen = application_seen_json(s->rec, stage_application(s, "app"));
+        seen = seen_now(s);
         assert_string_equal(json_get_str(json_get(seen, "one"), "reason", "none"), shown);
 }
 
@@ -239,6 +279,9 @@ int main(void) {
                                                 stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_is_not_read_yet_is_as_it_was_left,
                                                 stage_set_up, stage_tear_down),
+                cmocka_unit_test_setup_teardown(
+                        a_step_is_shown_what_is_in_place_before_its_application_is_planned,
+                        stage_set_up, stage_tear_down),
                 cmocka_unit_test_setup_teardown(what_is_on_its_way_has_no_reason, stage_set_up,
                                                 stage_tear_down),
                 cmocka_unit_test_setup_teardown(
