@@ -36,8 +36,10 @@ struct queue {
         size_t ready_count;
         size_t ready_of[QUEUE_KINDS_MAX], failing[QUEUE_KINDS_MAX];
         size_t busy[QUEUE_KINDS_MAX], yielded[QUEUE_KINDS_MAX], limit[QUEUE_KINDS_MAX];
-        int64_t drift_until[QUEUE_KINDS_MAX]; /* clock_mono: so long the rest has a share only */
+        int64_t drift_until[QUEUE_KINDS_MAX]; /* clock_mono: so long the rest goes step by step */
+        int64_t rest_at[QUEUE_KINDS_MAX];     /* clock_mono: when one of the rest was taken */
         struct later run;
+        struct timer step; /* when the next of the rest may begin */
         queue_tell *tell;
 };
 
@@ -120,16 +122,27 @@ static void on_timer(void *arg) {
                 make_ready(e, e->priority);
 }
 
-/* What keeps less than its share busy is looked at again when one of those ends. */
-static size_t places(const struct queue *q, int kind, enum queue_priority p) {
-        if (p == QUEUE_DRIFT || q->drift_until[kind] <= clock_mono())
-                return q->limit[kind];
-        return MAX_OF(q->limit[kind] / QUEUE_DRIFT_SHARE, (size_t)1);
+static void on_step(void *arg) {
+        struct queue *q = arg;
+
+        later_run(&q->run);
 }
 
-static bool has_room(const struct queue *q, int kind, enum queue_priority p) {
-        return q->busy[kind] - q->yielded[kind] < places(q, kind, p) &&
-               q->yielded[kind] < QUEUE_YIELDED_MAX;
+/* It is looked at again when what is out ends, and when the step is over. */
+static bool steps_aside(struct queue *q, int kind, enum queue_priority p) {
+        int64_t now = clock_mono(), next = q->rest_at[kind] + QUEUE_DRIFT_STEP_MS;
+
+        if (p == QUEUE_DRIFT || q->drift_until[kind] <= now || next <= now ||
+            q->busy[kind] == q->yielded[kind])
+                return false;
+        if (!q->step.at || q->step.at > next)
+                timer_set(&q->step, next);
+        return true;
+}
+
+static bool has_room(struct queue *q, int kind, enum queue_priority p) {
+        return q->busy[kind] - q->yielded[kind] < q->limit[kind] &&
+               q->yielded[kind] < QUEUE_YIELDED_MAX && !steps_aside(q, kind, p);
 }
 
 /* The most urgent ready key whose kind has room. */
@@ -165,6 +178,8 @@ static void run(void *arg) {
                 e->again = false;
                 tell(e, clock_mono_us() - e->ready_at);
                 q->busy[e->key.kind]++;
+                if (e->priority != QUEUE_DRIFT)
+                        q->rest_at[e->key.kind] = clock_mono();
                 q->handler(q->arg, e->key);
         }
 }
@@ -181,6 +196,7 @@ int queue_new(struct loop *l, queue_handler *handler, void *arg, struct queue **
                         list_init(&q->ready[p][kind]);
         }
         later_init(&q->run, l, "queue run", run, q);
+        timer_init(&q->step, l, "queue step", on_step, q);
         *ret = q;
         return 0;
 }
@@ -191,6 +207,7 @@ struct queue *queue_free(struct queue *q) {
         if (!q)
                 return NULL;
         later_cancel(&q->run);
+        timer_cancel(&q->step);
         for (size_t i = 0; (m = map_next(&q->entries, &i));) {
                 struct entry *e = m->value;
 

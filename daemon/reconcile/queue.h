@@ -38,13 +38,14 @@ struct queue *queue_free(struct queue *q);
 /* At most N keys of KIND are taken at once. Kinds are small numbers below QUEUE_KINDS_MAX. */
 #define QUEUE_KINDS_MAX 8
 void queue_limit(struct queue *q, int kind, size_t n);
-/* While drift is found (the last one so short a time ago) all that is less urgent takes one of so
- * many of its kind's places at most: the next drift would wait at the outside behind all that was
- * sent before it, where no order of ours counts. With 8 in the place of 32 a thousand actions went
- * no slower, and repairs beside them took a fifth of the time (bench actions). That something was
- * seen does not count: most of it is the echo of our own writes. */
+/* While drift is found (the last one so short a time ago) all that is less urgent begins one by
+ * one: when nothing of its kind is out, or so long after the one before, so that what is slow holds
+ * up nothing. The next drift would wait at the outside behind all that was sent before it, where no
+ * order of ours counts: a thousand actions went a tenth slower than with 8 out at once, and repairs
+ * beside them took half the time (bench actions). That something was seen does not count: most of
+ * it is the echo of our own writes. */
 #define QUEUE_DRIFT_MS 1000
-#define QUEUE_DRIFT_SHARE 4
+#define QUEUE_DRIFT_STEP_MS 20
 void queue_drift(struct queue *q, int kind);
 /* The key stays taken but leaves its place to another: what is left to do for it (a save) does not
  * use what the limit protects. So many at most, because each holds its documents in memory; then

@@ -315,25 +315,67 @@ static void a_retry_time_from_outside_is_a_minimum(void **state) {
         assert_int_equal(w->count, 1);
 }
 
-static void beside_drift_the_rest_has_a_share_of_the_places(void **state) {
-        struct world *w = *state;
-
+/* Of 8 places; drift 9 was found. */
+static void set_up_drift(struct world *w) {
         w->keep = true;
         for (int i = 1; i <= 8; i++)
                 queue_add(w->queue, 0, i, QUEUE_CHANGE);
         queue_add(w->queue, 0, 9, QUEUE_DRIFT);
         queue_drift(w->queue, 0);
         settle(w);
-        assert_int_equal(w->count, 2); /* of 8 places a quarter, and drift is in it */
+        assert_int_equal(w->count, 2);
+        assert_int_equal(w->seen[0].id, 9);
+        assert_int_equal(w->seen[1].id, 1);
+}
+
+static void beside_drift_the_rest_begins_when_nothing_is_out(void **state) {
+        struct world *w = *state;
+
+        set_up_drift(w);
+        queue_done(w->queue, 0, 9);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        queue_done(w->queue, 0, 1);
+        settle(w);
+        assert_int_equal(w->count, 3);
         queue_add(w->queue, 0, 10, QUEUE_DRIFT);
         queue_add(w->queue, 0, 11, QUEUE_DRIFT);
         settle(w);
-        assert_int_equal(w->count, 4); /* which itself has all */
-        loop_advance(w->loop, QUEUE_DRIFT_MS);
-        queue_done(w->queue, 0, 9);
+        assert_int_equal(w->count, 5); /* drift itself has all places */
+        queue_done(w->queue, 0, 2);
+        queue_done(w->queue, 0, 10);
         settle(w);
-        assert_int_equal(w->count, 9); /* the next end gives the rest its places back */
-        assert_int_equal(queue_waiting(w->queue), 2);
+        assert_int_equal(w->count, 5);
+        queue_done(w->queue, 0, 11);
+        settle(w);
+        assert_int_equal(w->count, 6);
+}
+
+static void what_is_slow_beside_drift_holds_up_one_step_only(void **state) {
+        struct world *w = *state;
+
+        set_up_drift(w);
+        loop_advance(w->loop, QUEUE_DRIFT_STEP_MS - 1);
+        settle(w);
+        assert_int_equal(w->count, 2);
+        loop_advance(w->loop, 1);
+        settle(w);
+        assert_int_equal(w->count, 3);
+        for (int i = 0; i < 10; i++) {
+                loop_advance(w->loop, QUEUE_DRIFT_STEP_MS);
+                settle(w);
+        }
+        assert_int_equal(w->count, 8); /* the limit holds */
+        assert_int_equal(queue_waiting(w->queue), 1);
+}
+
+static void after_drift_the_rest_has_its_places_again(void **state) {
+        struct world *w = *state;
+
+        set_up_drift(w);
+        loop_advance(w->loop, QUEUE_DRIFT_MS);
+        settle(w);
+        assert_int_equal(w->count, 8);
 }
 
 /* The echo of a write of ours comes as urgently as a drift, before it is compared. */
@@ -414,8 +456,12 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(
                         a_change_for_later_is_not_lost_with_the_try_that_fails, up, down),
                 cmocka_unit_test_setup_teardown(a_retry_time_from_outside_is_a_minimum, up, down),
-                cmocka_unit_test_setup_teardown(beside_drift_the_rest_has_a_share_of_the_places, up,
+                cmocka_unit_test_setup_teardown(what_is_slow_beside_drift_holds_up_one_step_only,
+                                                up, down),
+                cmocka_unit_test_setup_teardown(after_drift_the_rest_has_its_places_again, up,
                                                 down),
+                cmocka_unit_test_setup_teardown(beside_drift_the_rest_begins_when_nothing_is_out,
+                                                up, down),
                 cmocka_unit_test_setup_teardown(what_was_only_seen_leaves_the_rest_its_places, up,
                                                 down),
                 cmocka_unit_test_setup_teardown(figures_say_what_waits_since_when_and_what_fails,
