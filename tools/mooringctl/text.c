@@ -143,19 +143,34 @@ void text_put(const char *text, size_t at, const char *indent, size_t columns, F
         fprintf(out, "%s\n", text);
 }
 
+/* Bytes of the mark at TEXT that turns the direction of what follows, so that a line reads as
+ * another (Unicode's Bidi_Control); 0: it is none. */
+static size_t turning_mark(const char *text) {
+        const unsigned char *c = (const unsigned char *)text;
+
+        if (c[0] == 0xd8)
+                return c[1] == 0x9c ? 2 : 0;
+        if (c[0] != 0xe2)
+                return 0;
+        if (c[1] == 0x80)
+                return (c[2] >= 0x8e && c[2] <= 0x8f) || (c[2] >= 0xaa && c[2] <= 0xae) ? 3 : 0;
+        return c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9 ? 3 : 0;
+}
+
 char *text_safe(const char *text) {
         struct buf out = BUF_INIT;
 
-        for (; text && *text; text++) {
+        for (size_t n; text && *text; text += n) {
                 unsigned char c = (unsigned char)*text;
 
+                n = MAX_OF(turning_mark(text), (size_t)1);
                 if (c == '\n' || c == '\t')
                         buf_putc(&out, ' ');
-                else if (c < 0x20 || c == 0x7f)
+                else if (c < 0x20 || c == 0x7f || n > 1)
                         buf_putc(&out, '?');
                 else if (c == 0xc2 && (unsigned char)text[1] >= 0x80 &&
                          (unsigned char)text[1] < 0xa0)
-                        text++; /* C1: a terminal's commands in one character */
+                        n = 2; /* C1: a terminal's commands in one character */
                 else
                         buf_putc(&out, *text);
         }

@@ -28,6 +28,17 @@ static void control_bytes_never_reach_the_terminal(void **state) {
         assert_string_equal(safe, "red?[31m? next tab1m?");
 }
 
+static void marks_that_turn_a_line_are_shown_as_such(void **state) {
+        cleanup_(freep) char *safe = text_safe("a\xe2\x80\xae"
+                                               "b\xe2\x81\xa9 \xd8\x9c\xe2\x80\x8f");
+        cleanup_(freep) char *cut = text_safe("\xe2\x80");
+        cleanup_(freep) char *kept = text_safe("Über \xe2\x80\x93 \xd8\xa7 \xe2\x82\xac");
+
+        assert_string_equal(safe, "a?b? ??");
+        assert_string_equal(kept, "Über \xe2\x80\x93 \xd8\xa7 \xe2\x82\xac");
+        assert_string_equal(cut, "\xe2\x80");
+}
+
 static void sizes_are_written_in_the_largest_whole_unit(void **state) {
         char text[32];
 
@@ -195,6 +206,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(numbers_in_names_count_as_numbers),
                 cmocka_unit_test(control_bytes_never_reach_the_terminal),
+                cmocka_unit_test(marks_that_turn_a_line_are_shown_as_such),
                 cmocka_unit_test(sizes_are_written_in_the_largest_whole_unit),
                 cmocka_unit_test(a_bar_is_as_full_as_what_is_done),
                 cmocka_unit_test(times_of_today_have_no_date),
