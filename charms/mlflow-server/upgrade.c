@@ -158,18 +158,39 @@ static bool is_switched(const struct charm_world *w) {
         return upgraded_is_switched(w) && !charm_state(w, "unswitch");
 }
 
-/* The Job's pod ends before anything is read back. */
+/* The schema may be half migrated: from when the migration is asked for until what notes that the
+ * one of before is read back. A step that fails by itself notes nothing. */
+static bool is_half(const struct charm_world *w) {
+        return !charm_state(w, "read") &&
+               (charm_state(w, "back") || (charm_state(w, "migrating") && !is_switched(w)));
+}
+
+/* The Job's pod ends before anything is read back; while it may write, nothing is. */
 static void hold(const struct charm_world *w, struct charm_ask *a) {
-        if (!charm_state(w, "migrating") || is_switched(w) || charm_outcome(w))
+        const char *outcome = charm_outcome(w);
+
+        if (!charm_state(w, "migrating") || is_switched(w))
                 return charm_next(a);
-        charm_set(a, "back", "1");
-        ask_job(w, a, true);
+        if (!outcome) {
+                charm_set(a, "back", "1");
+                return ask_job(w, a, true);
+        }
+        if (strcmp(outcome, "done") != 0) {
+                charm_set(a, "writes", "1");
+                charm_log(a, "the migration could not be ended, and nothing is read back: %s: %s",
+                          outcome, charm_error(w));
+        }
+        charm_next(a);
+}
+
+static bool reads_back(const struct charm_world *w) {
+        return charm_state(w, "back") && !charm_state(w, "writes");
 }
 
 static void await_quiet(const struct charm_world *w, struct charm_ask *a) {
         const char *outcome = charm_outcome(w);
 
-        if (!charm_state(w, "back"))
+        if (!reads_back(w))
                 return charm_next(a);
         if (outcome && strcmp(outcome, "done") != 0)
                 return charm_next(a); /* who reads back has a lock, and says what fails */
@@ -179,32 +200,33 @@ static void await_quiet(const struct charm_world *w, struct charm_ask *a) {
 static void read_back(const struct charm_world *w, struct charm_ask *a) {
         const char *outcome = charm_outcome(w);
 
-        if (!charm_state(w, "back"))
+        if (!reads_back(w))
                 return charm_next(a);
         if (client_begins(w, a))
                 return pair_ask_load(w, a);
         if (strcmp(outcome, "done") != 0 && client_lost(w, a, charm_error(w)))
                 return client_pause(a);
         if (!strcmp(outcome, "done")) {
+                charm_set(a, "read", "1");
                 charm_log(a, "the schema of before is read back");
-                return charm_next(a);
+        } else {
+                charm_log(a, "%s could not be read back: %s: %.300s", charm_state(w, "id"), outcome,
+                          charm_error(w));
         }
-        charm_set(a, "half", "1");
-        charm_log(a,
-                  "%s could not be read back: %s: %.300s. The server stays stopped: restore "
-                  "backup-id=%s force=true",
-                  charm_state(w, "id"), outcome, charm_error(w), charm_state(w, "id"));
         charm_next(a);
 }
 
 /* Half a database is left stopped, with the image that can serve it once it is whole. */
 static void restart(const struct charm_world *w, struct charm_ask *a) {
-        bool half = charm_state(w, "half"), image = charm_state(w, "unswitch");
+        bool half = is_half(w), image = charm_state(w, "unswitch");
         const char *old = image ? upgraded_option(charm_state(w, "old-image")) : NULL,
                    *part = half ? pair_part(w, a, "restore") : NULL;
 
         if (!charm_state(w, "stopped") || charm_state(w, "over") || charm_outcome(w))
                 return charm_next(a);
+        if (half)
+                charm_log(a, "the server stays stopped: restore backup-id=%s force=true",
+                          charm_state(w, "id"));
         if (!image && half)
                 return charm_ask_config(a, OPTION_RESTORED_IN_PART, part);
         if (!image)
@@ -235,7 +257,7 @@ const struct charm_step upgrade_steps[] = {
         { "quiet", client_idle, 600, 0 },
         { "written", written, 300, 0 },
         { "tidy", backup_tidy, 300, CHARM_CLEANUP | CHARM_ALL },
-        { "hold", hold, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "hold", hold, 3600, CHARM_CLEANUP | CHARM_ALL },
         { "await", await_quiet, 600, CHARM_CLEANUP | CHARM_ALL },
         { "back", read_back, BACKUP_HOURS, CHARM_CLEANUP | CHARM_ALL },
         { "restart", restart, 300, CHARM_CLEANUP | CHARM_ALL },

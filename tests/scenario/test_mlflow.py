@@ -370,6 +370,32 @@ def _(world):
     world.wait_active()
 
 
+@test("the place of backups is gone when a cancelled migration is to be read back: the server stays stopped, and restore makes it whole", shares=pairs,
+      real="the simulator's Jobs wait when they are told to")
+def _(world):
+    was, name = schema(world), log_run(world, "through a cancel")
+    world.cluster.ctl("fail-pods", "migrate-*", "ImagePullBackOff")
+    try:
+        operation = run(world, SERVER, "upgrade", image=NEXT)
+        world.wait_for("the migration", lambda: world.cluster.kube.list("jobs", world.cluster.model))
+        world.ctl("remove-relation", f"{SERVER}:s3-parameters", f"{S3}:s3-credentials").ok()
+        world.ctl("cancel-task", operation).ok()
+        ended = done(world, operation, "cancelled")
+    finally:
+        world.cluster.ctl("clear")
+    if "cleaning up: step back: Missing relation" not in ended["message"] or replicas(world) != 0:
+        raise Trouble(f"{ended}: {replicas(world)} replicas")
+    pair = ended["results"]["backup-id"]
+    world.wait_status(SERVER, "blocked", "restored in part", f"restore backup-id={pair} force=true")
+    world.ctl("integrate", f"{S3}:s3-credentials", f"{SERVER}:s3-parameters").ok()
+    world.wait_for("the place of backups", lambda: show(world, run(world, SERVER, "list-backups")))
+    done(world, restore(world, pair, force=True))
+    if schema(world) != was or read_run(world, name) != "through a cancel":
+        raise Trouble(f"{schema(world)}")
+    nothing_aside(world)
+    world.wait_active()
+
+
 # ---- relations
 
 @test("one relation removed: the Secret of the other stays, and the server runs on", shares=pairs, real=ALIKE)
