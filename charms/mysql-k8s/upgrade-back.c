@@ -70,6 +70,7 @@ void upgrade_load(const struct charm_world *w, struct charm_ask *a) {
         if (!outcome || paused)
                 return backup_ask_load(w, a, backup_pod(w, a));
         if (!strcmp(outcome, "done")) {
+                charm_set(a, "loaded", "1");
                 charm_log(a, "%s bytes of SQL are read back", charm_answer(w, "/plain-bytes"));
                 return charm_next(a);
         }
@@ -87,6 +88,9 @@ void upgrade_compare(const struct charm_world *w, struct charm_ask *a) {
 
         if (charm_state(w, "half"))
                 return charm_next(a);
+        if (charm_state(w, "began-anew") && !charm_state(w, "loaded"))
+                return go_wrong(a, charm_text(charm_paper(a), "%s was not read back",
+                                              charm_state(w, "id")));
         if (!outcome && backup_ask_compare(w, a, "server"))
                 return;
         if (outcome && strcmp(outcome, "done") != 0)
@@ -386,14 +390,28 @@ static void come_forward(const struct charm_world *w, struct charm_ask *a) {
         }
 }
 
+/* The folder of before is not wanted again, whichever step failed by itself: the old server has
+ * half of the backup in the other. */
+static bool is_stuck(const struct charm_world *w) {
+        const char *was = charm_state(w, "was-folder");
+
+        return !is_back(w) && charm_state(w, "began-anew") &&
+               strcmp(charm_option(charm_world_view(w), OPTION_DATA_FOLDER), was ? was : "") != 0;
+}
+
 static void reopen(const struct charm_world *w, struct charm_ask *a) {
         if (is_back(w) || charm_outcome(w))
                 return charm_next(a);
+        if (is_stuck(w)) {
+                charm_log(a, "the server stays read-only, with a part of %s: rollback force=true",
+                          charm_state(w, "id"));
+                return charm_next(a);
+        }
         charm_ask_config(a, OPTION_MAINTENANCE, NULL);
 }
 
 static void write_again(const struct charm_world *w, struct charm_ask *a) {
-        if (is_back(w) && !charm_state(w, "over"))
+        if (is_stuck(w) || (is_back(w) && !charm_state(w, "over")))
                 return charm_next(a);
         upgrade_let_write(w, a);
 }

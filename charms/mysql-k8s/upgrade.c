@@ -300,10 +300,15 @@ IF_ANEW(upgrade_load)
 IF_ANEW(upgrade_compare)
 IF_ANEW(upgrade_account)
 
+/* A step that fails by itself notes nothing, so what counts is what was found whole. */
+static bool is_half(const struct charm_world *w) {
+        return is_switched(w) && !charm_state(w, "whole");
+}
+
 static void reopen(const struct charm_world *w, struct charm_ask *a) {
         if (is_back(w) || charm_outcome(w))
                 return charm_next(a);
-        if (charm_state(w, "half")) {
+        if (is_half(w)) {
                 charm_log(a,
                           "the server stays read-only: restore backup-id=%s force=true makes "
                           "it whole",
@@ -316,9 +321,7 @@ static void reopen(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void write_again(const struct charm_world *w, struct charm_ask *a) {
-        bool closed = charm_state(w, "half") || charm_state(w, "stays");
-
-        if (!charm_state(w, "fenced") || (closed && !charm_state(w, "over")))
+        if (!charm_state(w, "fenced") || charm_state(w, "stays") || is_half(w))
                 return charm_next(a);
         upgrade_let_write(w, a);
 }
