@@ -332,9 +332,11 @@ static void verdict(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void open_old(const struct charm_world *w, struct charm_ask *a) {
-        if (charm_outcome(w))
+        if (charm_outcome(w)) {
+                charm_set(a, "over", "1");
                 return charm_next(a);
-        charm_set(a, "over", "1");
+        }
+        charm_set(a, "opens", "1");
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_UPGRADED_FROM, NULL }, { OPTION_MAINTENANCE, NULL }));
 }
@@ -351,8 +353,17 @@ static void tell_back(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- what breaks off leads forward again */
 
+/* What ends it between the ask and its answer finds that in the options. */
+static bool is_over(const struct charm_world *w) {
+        const struct charm_view *v = charm_world_view(w);
+
+        return charm_state(w, "over") ||
+               (charm_state(w, "opens") && !charm_option_set(v, OPTION_UPGRADED_FROM) &&
+                !charm_option_bool(v, OPTION_MAINTENANCE));
+}
+
 static bool is_back(const struct charm_world *w) {
-        return !charm_state(w, "fenced") || charm_state(w, "over");
+        return !charm_state(w, "fenced") || is_over(w);
 }
 
 static const char *set_or_null(const char *text) {
@@ -411,7 +422,7 @@ static void reopen(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void write_again(const struct charm_world *w, struct charm_ask *a) {
-        if (is_stuck(w) || (is_back(w) && !charm_state(w, "over")))
+        if (is_stuck(w) || (is_back(w) && !is_over(w)))
                 return charm_next(a);
         upgrade_let_write(w, a);
 }

@@ -201,9 +201,10 @@ static void place(const struct charm_world *w, struct charm_ask *a) {
 static void open_new(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
 
-        if (charm_outcome(w))
+        if (charm_outcome(w)) {
+                charm_set(a, "over", "1");
                 return charm_next(a);
-        charm_set(a, "over", "1");
+        }
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_UPGRADED_FROM,
                                   charm_text(p, "%s %s %s %s", charm_state(w, "id"),
@@ -222,9 +223,18 @@ static void tell_done(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- the way back */
 
+/* What ends it between the ask and its answer finds that in the option. */
+static bool is_over(const struct charm_world *w) {
+        const char *from = charm_option(charm_world_view(w), OPTION_UPGRADED_FROM),
+                   *id = charm_state(w, "id");
+
+        return charm_state(w, "over") ||
+               (id && strlen(id) == strcspn(from, " ") && !strncmp(from, id, strlen(id)));
+}
+
 /* Nothing is to be taken back. */
 static bool is_back(const struct charm_world *w) {
-        return !charm_state(w, "fenced") || charm_state(w, "over") || charm_state(w, "stays");
+        return !charm_state(w, "fenced") || is_over(w) || charm_state(w, "stays");
 }
 
 static bool is_switched(const struct charm_world *w) {
