@@ -97,8 +97,10 @@ static void schema(const struct charm_world *w, struct charm_ask *a) {
 static void switch_over(const struct charm_world *w, struct charm_ask *a) {
         const char *old;
 
-        if (charm_outcome(w))
+        if (charm_outcome(w)) {
+                charm_set(a, "switched", "1");
                 return charm_next(a);
+        }
         old = upgraded_note_old(w, a);
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_SERVER_IMAGE, charm_param(w, "image") },
@@ -155,8 +157,11 @@ static void written(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- cleaning up: what ends before the new server has its place goes back */
 
+/* What ends it between the ask and its answer finds that in the option. Later a person may set
+ * another image: what the new server wrote is not lost for that. */
 static bool is_switched(const struct charm_world *w) {
-        return upgraded_is_switched(w) && !charm_state(w, "unswitch");
+        return (charm_state(w, "switched") || upgraded_is_switched(w)) &&
+               !charm_state(w, "unswitch");
 }
 
 /* The schema may be half migrated: from when the migration is asked for until what notes that the
