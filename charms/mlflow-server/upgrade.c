@@ -299,16 +299,25 @@ static void tell_loss(const struct charm_world *w, struct charm_ask *a) {
         charm_done(a);
 }
 
+static void ask_old(const struct charm_world *w, struct charm_ask *a) {
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_SERVER_IMAGE, upgraded_option(charm_state(w, "image")) },
+                                { OPTION_UPGRADED_FROM, NULL }, { OPTION_RESTORED_IN_PART, NULL },
+                                { OPTION_MAINTENANCE, NULL }));
+}
+
 static void start_old(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_outcome(w))
-                return charm_ask_options(a,
-                                         CHARM_VALUES({ OPTION_SERVER_IMAGE,
-                                                        upgraded_option(charm_state(w, "image")) },
-                                                      { OPTION_UPGRADED_FROM, NULL },
-                                                      { OPTION_RESTORED_IN_PART, NULL },
-                                                      { OPTION_MAINTENANCE, NULL }));
+                return ask_old(w, a);
         charm_set(a, "stopped", NULL);
         charm_next(a);
+}
+
+/* The newer server would not start on the schema that is there now. */
+static void reopen_old(const struct charm_world *w, struct charm_ask *a) {
+        if (charm_state(w, "stopped") && charm_state(w, "whole") && !charm_outcome(w))
+                return ask_old(w, a);
+        pair_reopen(w, a);
 }
 
 const struct charm_step upgrade_check_steps[] = {
@@ -340,7 +349,7 @@ const struct charm_step upgrade_rollback_steps[] = {
         { "check", pair_check, 300, 0 },
         { "start", start_old, 300, 0 },
         { "run", pair_run, GATE_SECONDS, 0 },
-        { "reopen", pair_reopen, 300, CHARM_CLEANUP | CHARM_ALL },
+        { "reopen", reopen_old, 300, CHARM_CLEANUP | CHARM_ALL },
         { "away", client_away, 300, CHARM_CLEANUP | CHARM_ALL },
         {}
 };
