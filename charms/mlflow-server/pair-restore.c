@@ -82,14 +82,51 @@ static const char *action_of(const struct charm_world *w) {
 
 /* ---- use: what is in the way */
 
+/* That of before the last upgrade. */
+static bool is_way_back(const struct charm_world *w) {
+        const char *from = charm_option(charm_world_view(w), OPTION_UPGRADED_FROM),
+                   *id = backup_wanted(w);
+
+        return strlen(id) == strcspn(from, " ") && !strncmp(from, id, strlen(id));
+}
+
+/* What the database has says nothing, as an empty one or half of one: the images have to. */
+static bool is_of_image(const struct charm_world *w, struct charm_ask *a, const char *image,
+                        const char *runs) {
+        const char *schema = backup_noted(w, a, "schema");
+
+        if (is_way_back(w)) {
+                charm_give_up(a,
+                              "%s is of %.200s, of before the upgrade to %.200s, which would not "
+                              "start on it: rollback force=true goes back to both; nothing was "
+                              "touched",
+                              backup_wanted(w), image, runs);
+                return false;
+        }
+        if (!charm_param_bool(w, "force")) {
+                charm_give_up(a,
+                              "%s has the schema %s of %.200s, and %.200s runs, which starts on "
+                              "that of its own version only: have that image run first; or, if "
+                              "they are of one version, force=true; nothing was touched",
+                              backup_wanted(w), schema, image, runs);
+                return false;
+        }
+        charm_log(a, "%s is of %.200s, and %.200s runs: it may not start on its schema",
+                  backup_wanted(w), image, runs);
+        return true;
+}
+
 /* A server starts on the schema of its own version only. */
 static bool is_of_version(const struct charm_world *w, struct charm_ask *a,
                           const struct client_survey *s) {
         const char *schema = backup_noted(w, a, "schema"), *image = backup_noted(w, a, "image"),
                    *runs = mlflow_image(charm_world_view(w));
 
-        if (charm_state(w, "image") || !strcmp(image, runs) || !strcmp(s->schema, "-") ||
-            !strcmp(s->schema, schema))
+        if (charm_state(w, "image") || !strcmp(image, runs))
+                return true;
+        if (!strcmp(s->schema, "-"))
+                return is_of_image(w, a, image, runs);
+        if (!strcmp(s->schema, schema))
                 return true;
         charm_give_up(a,
                       "%s has the schema %s of %.200s, and %.200s with %s would not start on it: "

@@ -348,6 +348,11 @@ def _(world):
     told = done(world, run(world, SERVER, "check-rollback"))["results"]
     if (told["backup-id"], told["image"]) != (made["rollback-to"], OTHER) or "1 runs and 0 model versions are of after" not in told["would-be-lost"]:
         raise Trouble(f"{told}")
+    sql(world, "RENAME TABLE mlflow.alembic_version TO mlflow.aside")
+    try:
+        failed(world, restore(world, made["rollback-to"], force=True), f"is of {OTHER}, of before the upgrade to {NEXT}", "rollback force=true", "nothing was touched")
+    finally:
+        sql(world, "RENAME TABLE mlflow.aside TO mlflow.alembic_version")
     if not world.cluster.real:
         failed(world, approved(world, SERVER, "rollback"), "1 runs and 0 model versions are of after", "nothing was touched")
     roll_back(world, (OTHER, before), (kept, "before the upgrade"), lost)
