@@ -173,7 +173,7 @@ static int may_ask(struct tx *tx, const struct turn *t, const json_t *ask, struc
                 return r; /* others need nothing of charm.yaml */
         r = lookup_charm(tx, t->rows.charm_sha256, &meta, err);
         if (r >= 0)
-                r = charm_meta_options_sealed(meta, ask, err);
+                r = charm_meta_options_asked(meta, ask, err);
         if (r >= 0 && meta)
                 action = charm_meta_action(meta, t->rows.action);
         return r >= 0 && action ? charm_meta_action_asks(action, ask, err) : r;

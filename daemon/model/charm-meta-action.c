@@ -174,14 +174,28 @@ int charm_meta_option_sealed(const struct charm_meta *m, const char *option, str
                                  "option %s is no secret: a secret would be seen there", option);
 }
 
-int charm_meta_options_sealed(const struct charm_meta *m, const json_t *ask, struct err *err) {
+static int check_asked(const struct charm_meta *m, const char *option, const json_t *value,
+                       struct err *err) {
+        const struct meta_option *o = m ? charm_meta_option(m, option) : NULL;
+
+        if (o && !o->by_actions)
+                return err_set(err, -EPERM,
+                               "asks to set option %s, which charm.yaml does not mark as "
+                               "set-by-actions",
+                               option);
+        if (json_is_string(value) && secret_token_in(json_string_value(value)))
+                return charm_meta_option_sealed(m, option, err);
+        return 0;
+}
+
+int charm_meta_options_asked(const struct charm_meta *m, const json_t *ask, struct err *err) {
         const char *option;
         json_t *value;
         int r = 0;
 
         json_object_foreach(json_get(ask, "options"), option, value)
-                if (r >= 0 && json_is_string(value) && secret_token_in(json_string_value(value)))
-                        r = charm_meta_option_sealed(m, option, err);
+                if (r >= 0)
+                        r = check_asked(m, option, value, err);
         return r;
 }
 

@@ -22,6 +22,13 @@
 #define OPTION_TEXT_MAX                                                                            \
         (256u << 10) /* = CHARM_VIEW_MAX: a longer one could never be planned with */
 
+const struct meta_option *charm_meta_option(const struct charm_meta *m, const char *name) {
+        for (size_t i = 0; i < m->option_count; i++)
+                if (str_eq(m->options[i].name, name))
+                        return &m->options[i];
+        return NULL;
+}
+
 struct check {
         const char *application;
         const struct charm_meta *meta;

@@ -295,7 +295,7 @@ struct option_in {
         const char *description, *pattern, *wants;
         int type;
         json_t *value, *min, *max, *choices, *reserved, *rest;
-        bool secret;
+        bool secret, by_actions;
 };
 
 #define OPTION_AT(member) offsetof(struct option_in, member)
@@ -310,6 +310,7 @@ static const struct json_field option_fields[] = {
         { "pattern", JSON_FIELD_STRING, OPTION_AT(pattern), 0, 1, PATTERN_MAX, NULL },
         { "wants", JSON_FIELD_STRING, OPTION_AT(wants), 0, 1, PATTERN_MAX, NULL },
         { "secret", JSON_FIELD_BOOL, OPTION_AT(secret), 0, 0, 0, NULL },
+        { "set-by-actions", JSON_FIELD_BOOL, OPTION_AT(by_actions), 0, 0, 0, NULL },
         {},
 };
 
@@ -397,7 +398,8 @@ static int read_option(struct reader *r, const char *name, json_t *j,
                 return json_error(r->err, where, j, "secret", "only a string can be a secret");
         *o = (struct meta_option){ .name = str_dup(name),
                                    .description = str_dup(in.description),
-                                   .type = in.secret ? META_SECRET : (enum meta_type)in.type };
+                                   .type = in.secret ? META_SECRET : (enum meta_type)in.type,
+                                   .by_actions = in.by_actions };
         r->meta->option_count++;
         k = read_range(r, &in, j, where, o);
         if (k == 0)
@@ -678,10 +680,6 @@ void charm_meta_freep(struct charm_meta **m) {
                         return &(list)[i];                                                         \
         }                                                                                          \
         return NULL
-
-const struct meta_option *charm_meta_option(const struct charm_meta *m, const char *name) {
-        FIND(m->options, m->option_count, name);
-}
 
 const struct meta_endpoint *charm_meta_endpoint(const struct charm_meta *m, const char *name) {
         FIND(m->endpoints, m->endpoint_count, name);

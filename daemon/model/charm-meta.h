@@ -33,6 +33,7 @@ struct meta_option {
         json_t *reserved;    /* list of texts that it may not be, in any case; or NULL */
         char *pattern;       /* or NULL: all of a text matches it, unless that is empty */
         char *wants;         /* the same in words, or NULL */
+        bool by_actions;     /* actions set it, and no rollback of a refresh sets it back */
 };
 
 struct meta_resource {
@@ -103,9 +104,9 @@ const struct meta_storage *charm_meta_storage(const struct charm_meta *m, const 
 const struct meta_action *charm_meta_action(const struct charm_meta *m, const char *name);
 /* ASK is what a step of A asks for (step.h). -EPERM: charm.yaml does not list it. */
 int charm_meta_action_asks(const struct meta_action *a, const json_t *ask, struct err *err);
-/* ASK sets no option to a secret's token but those that are secrets by M (NULL: none is);
- * -EINVAL. */
-int charm_meta_options_sealed(const struct charm_meta *m, const json_t *ask, struct err *err);
+/* ASK sets no option but those that actions set by M (NULL: the charm is not there), -EPERM; and
+ * none to a secret's token that is no secret by M (NULL: none is), -EINVAL. */
+int charm_meta_options_asked(const struct charm_meta *m, const json_t *ask, struct err *err);
 int charm_meta_option_sealed(const struct charm_meta *m, const char *option, struct err *err);
 /* "string", "int", "float", "boolean", "secret", NULL */
 extern const char *const meta_type_names[];

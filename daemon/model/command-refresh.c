@@ -130,14 +130,17 @@ static int set_charm_back(struct tx *tx, struct command *c, const struct subject
                 err);
 }
 
-static bool is_secret(const struct charm_meta *meta, const char *name) {
+/* A secret's value of before may be gone, and the new one is what the outside has. What actions
+ * note (which server takes writes, where its data are) is as true after the way back. */
+static bool stays(const struct charm_meta *meta, const char *name) {
         const struct meta_option *o = meta ? charm_meta_option(meta, name) : NULL;
 
-        return o && o->type == META_SECRET;
+        return o && (o->type == META_SECRET || o->by_actions);
 }
 
-static int set_options_back(const struct application_row *a, const json_t *before,
-                            struct err *err) {
+/* NOW: of the content that is left, or NULL. */
+static int set_options_back(const struct application_row *a, const struct charm_meta *now,
+                            const json_t *before, struct err *err) {
         struct q_application_option_list_row *rows;
         struct bundle_place at = {};
         const char *name;
@@ -149,14 +152,13 @@ static int set_options_back(const struct application_row *a, const json_t *befor
 
         for (size_t i = 0; r >= 0 && i < n; i++)
                 if (!json_get(before, rows[i].name) && a->meta &&
-                    charm_meta_option(a->meta, rows[i].name))
+                    charm_meta_option(a->meta, rows[i].name) && !stays(now, rows[i].name) &&
+                    !stays(a->meta, rows[i].name))
                         r = application_row_reset(a, rows[i].name, at, err);
         json_object_foreach((json_t *)before, name, value) {
                 if (r < 0)
                         return r;
-                /* A secret's value of before may be gone, and the new one is what the outside
-                 * has. */
-                if (!is_secret(a->meta, name))
+                if (!stays(now, name) && !stays(a->meta, name))
                         r = application_row_option(a, name, value, at, err);
         }
         return r < 0 ? r : 0;
@@ -184,6 +186,7 @@ static int set_resources_back(const struct application_row *a, const json_t *bef
 
 static int set_entries_back(struct tx *tx, struct command *c, const struct subject *s,
                             const struct charm_meta *meta, struct err *err) {
+        cleanup_(charm_meta_freep) struct charm_meta *now = NULL;
         struct application_row row = { tx, c, s->row->id, s->model->id, s->row->name, meta };
         cleanup_(json_freep) json_t *options = NULL, *resources = NULL;
         int r = json_parse(s->refresh->options, strlen(s->refresh->options), &options, err);
@@ -192,7 +195,9 @@ static int set_entries_back(struct tx *tx, struct command *c, const struct subje
                 r = json_parse(s->refresh->resources, strlen(s->refresh->resources), &resources,
                                err);
         if (r >= 0)
-                r = set_options_back(&row, options, err);
+                r = lookup_charm(tx, s->row->charm_sha256, &now, err);
+        if (r >= 0)
+                r = set_options_back(&row, now, options, err);
         if (r >= 0)
                 r = set_resources_back(&row, resources, err);
         if (r >= 0)
@@ -200,7 +205,7 @@ static int set_entries_back(struct tx *tx, struct command *c, const struct subje
         return r < 0 ? r : relation_row_settle(tx, c, &row, err);
 }
 
-static int check_may(const struct subject *s, struct err *err) {
+static int check_may(struct tx *tx, const struct subject *s, struct err *err) {
         if (s->stage == REFRESH_ROLLBACK || s->stage == REFRESH_ROLLED_BACK)
                 return err_set(err, -EBUSY, "application %s: %s", s->row->name,
                                s->stage == REFRESH_ROLLBACK
@@ -211,7 +216,7 @@ static int check_may(const struct subject *s, struct err *err) {
                                "application %s: it has another content than its last refresh "
                                "brought: mooringctl refresh %s --revision N",
                                s->row->name, s->row->name);
-        return 0;
+        return refresh_check_quiet(tx, s->row, s->refresh, err);
 }
 
 static int check_loss(struct tx *tx, struct command *c, const struct subject *s, bool accept_loss,
@@ -237,7 +242,7 @@ int command_rollback_one(struct tx *tx, struct command *c, const struct command_
         int r = find(tx, what, &s, err);
 
         if (r >= 0)
-                r = check_may(&s, err);
+                r = check_may(tx, &s, err);
         if (r >= 0)
                 r = check_loss(tx, c, &s, what->accept_loss, err);
         if (r >= 0)

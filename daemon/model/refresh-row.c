@@ -20,12 +20,34 @@ int refresh_find(struct tx *tx, int64_t application, struct q_refresh_row **ret,
         return r < 0 ? r : 0;
 }
 
+int refresh_check_quiet(struct tx *tx, const struct q_application_row *a,
+                        const struct q_refresh_row *f, struct err *err) {
+        struct q_operation_live_of_row *rows;
+        size_t n;
+        int r = q_operation_live_of(tx, &(struct q_operation_live_of_in){ .application_id = a->id },
+                                    &rows, &n, err);
+
+        for (size_t i = 0; r >= 0 && i < n; i++) {
+                if (rows[i].parallel || !str_eq(rows[i].status, "running") ||
+                    (f && !f->check_operation_null && f->check_operation == rows[i].id))
+                        continue;
+                return err_set(err, -EBUSY,
+                               "application %s: its action %s runs: wait for its end (mooringctl "
+                               "show-operation %lld --watch), or cancel-task %lld",
+                               a->name, rows[i].action, (long long)rows[i].id,
+                               (long long)rows[i].id);
+        }
+        return r < 0 ? r : 0;
+}
+
 int refresh_check_none(struct tx *tx, const struct q_application_row *a, struct err *err) {
         struct q_refresh_row *row;
         int r = refresh_find(tx, a->id, &row, err);
 
-        if (r < 0 || !row || refresh_is_over(refresh_stage_find(row->stage)))
+        if (r < 0)
                 return r;
+        if (!row || refresh_is_over(refresh_stage_find(row->stage)))
+                return refresh_check_quiet(tx, a, NULL, err);
         if (row->paused)
                 return err_set(err, -EBUSY,
                                "application %s: a refresh is paused (%s): mooringctl resume %s, or "

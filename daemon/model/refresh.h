@@ -91,6 +91,10 @@ struct sealer;
 struct audit;
 /* -EBUSY: one of A is under way. */
 int refresh_check_none(struct tx *tx, const struct q_application_row *a, struct err *err);
+/* -EBUSY: an action of A runs that wants A for itself, and is not the check of its refresh F
+ * (NULL: none is). */
+int refresh_check_quiet(struct tx *tx, const struct q_application_row *a,
+                        const struct q_refresh_row *f, struct err *err);
 /* What a rollback goes back to. Its texts live as long as TX. */
 struct refresh_before {
         const char *options, *resources, *units;

@@ -27,7 +27,7 @@ SELECT count(*) AS total FROM operation WHERE live = 1 LIMIT 1;
 
 -- name: operation_live_of
 -- Of one application.
-SELECT id, action, status, step FROM operation WHERE live = 1 AND application_id = :application_id ORDER BY id LIMIT 1000;
+SELECT id, action, status, step, parallel FROM operation WHERE live = 1 AND application_id = :application_id ORDER BY id LIMIT 1000;
 
 -- name: operation_charms
 -- What may not be removed.

@@ -126,6 +126,30 @@ def change(world, old, new):
         file.write_text(file.read_text().replace(old, new))
 
 
+@test("a rollback leaves what actions have set since, and waits for an action that runs", fresh=True)
+def _(world):
+    def count():
+        return json.loads(world.ctl("config", "acting", "--format", "json").ok().out)["settings"]["count"]["value"]
+
+    def running():
+        found = json.loads(world.ctl("operations", "--status", "running", "--format", "json").ok().out)["operations"]
+        return [o["id"] for o in found]
+    world.ctl("deploy", "acting", "--config", "count=2").ok()
+    world.wait_active()
+    file = world.daemon.charms / "acting" / "objects" / "configmap.yaml"
+    file.write_text(file.read_text() + "# another content\n")
+    world.ctl("refresh", "acting", "--wait", "2m").ok()
+    world.ctl("run", "acting", "resize", "count=5", "--wait", "1m").ok()
+    world.ctl("run", "acting", "wait", "seconds=3600", "--background").ok()
+    world.wait_for("it to run", running)
+    for command in ("refresh", "rollback"):
+        world.ctl(command, "acting").refused("its action wait runs", "cancel-task", code=1)
+    world.ctl("cancel-task", str(running()[0])).ok()
+    world.wait_for("it to end", lambda: not running())
+    world.ctl("rollback", "acting", "--wait", "2m").ok()
+    equal(count(), 5, "what an action set, after the way back")
+
+
 @test("of a StatefulSet the highest ordinal is the canary, and what a rollback cannot bring back is said before it", fresh=True)
 def _(world):
     kube, model = world.cluster.kube, world.cluster.model

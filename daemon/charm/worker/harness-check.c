@@ -121,7 +121,7 @@ int harness_check_ask(const struct charm_meta *m, const struct meta_action *a, c
         int r = secret_ask_check(ask, err);
 
         if (r >= 0)
-                r = charm_meta_options_sealed(m, ask, err);
+                r = charm_meta_options_asked(m, ask, err);
         return r < 0 ? r : charm_meta_action_asks(a, ask, err);
 }
 

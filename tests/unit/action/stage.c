@@ -66,15 +66,17 @@ static void add_model(struct stage *s) {
 }
 
 static void deploy(struct stage *s, const char *application) {
-        static const char yaml[] = "name: acting\n"
-                                   "config: {options: {mode: {type: string}}}\n"
-                                   "actions:\n"
-                                   "  work: {deadline: 10m, asks: [apply, exec, stream]}\n"
-                                   "  look: {parallel: true, asks: [exec]}\n"
-                                   "  shared: {execution-group: all, asks: [exec]}\n"
-                                   "  alone: {parallel: true, execution-group: own/logs, asks: "
-                                   "[exec]}\n"
-                                   "  destroy: {destructive: true, asks: [exec]}\n";
+        static const char yaml[] =
+                "name: acting\n"
+                "config: {options: {mode: {type: string, set-by-actions: true},\n"
+                "  port: {type: int}}}\n"
+                "actions:\n"
+                "  work: {deadline: 10m, asks: [apply, exec, stream]}\n"
+                "  look: {parallel: true, asks: [exec]}\n"
+                "  shared: {execution-group: all, asks: [exec]}\n"
+                "  alone: {parallel: true, execution-group: own/logs, asks: "
+                "[exec]}\n"
+                "  destroy: {destructive: true, asks: [exec]}\n";
         cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
         struct charm_choice choice = {};
         struct command_charm c = { .head.run = command_deploy_charm,

@@ -195,11 +195,30 @@ static void a_clean_up_that_goes_to_itself_ends(void **state) {
                        " \"goto\": \"turn\"}]");
         id = stage_begin(s, "a", "work");
         stage_run(s, 1000);
-        assert_string_equal(stage_ended(s, id), "failed: cleaning up: step turn goes on for "
+        assert_string_equal(stage_ended(s, id), "failed: cleaning up: step turn: goes on for "
                                                 "ever: it asks for nothing");
         stage_steps(s, "[{\"name\": \"work\"}]");
         next = stage_begin(s, "a", "work");
         assert_string_equal(stage_ended(s, next), "completed: ");
+}
+
+/* What sets right what stands outside comes after what only waits. */
+static void a_clean_up_that_asks_for_ever_keeps_the_next_from_nothing(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s, "[{\"name\": \"work\"},"
+                       " {\"name\": \"quiet\", \"cleanup\": true, \"goto\": \"quiet\","
+                       " \"ask\": {\"kind\": \"wait\", \"seconds\": 0}},"
+                       " {\"name\": \"back\", \"cleanup\": true, \"ask\": " STAGE_EXEC "}]");
+        id = stage_begin(s, "a", "work");
+        stage_run(s, 10000);
+        assert_int_equal(stage_out(s), 1);
+        assert_string_equal(
+                stage_value(s, "SELECT count(*) FROM operation_turn WHERE step = 'quiet'"), "500");
+        stage_did(s, OUTCOME_DONE);
+        assert_true(begins(stage_ended(s, id), "failed: cleaning up: step quiet: goes on for ever: "
+                                               "it has asked"));
 }
 
 static void a_clean_up_that_crashes_keeps_the_next_from_nothing(void **state) {
@@ -351,6 +370,18 @@ static void an_option_that_was_changed_meanwhile_is_left(void **state) {
         assert_string_equal(stage_value(s, "SELECT value FROM application_option"), "\"b\"");
 }
 
+static void an_option_that_is_not_for_actions_is_not_set(void **state) {
+        struct stage *s = *state;
+        int64_t id;
+
+        stage_steps(s, "[{\"name\": \"one\", \"ask\": {\"kind\": \"config\", \"options\": "
+                       "{\"port\": \"1\"}}}]");
+        id = stage_begin(s, "a", "work");
+        assert_string_equal(stage_ended(s, id), "failed: step one: asks to set option port, which "
+                                                "charm.yaml does not mark as set-by-actions");
+        assert_string_equal(stage_value(s, "SELECT count(*) FROM application_option"), "0");
+}
+
 static void a_step_has_another_action_run_once_and_later(void **state) {
         struct stage *s = *state;
         int64_t id;
@@ -415,6 +446,7 @@ int main(void) {
                 CASE(a_step_that_goes_to_itself_ends),
                 CASE(a_step_that_asks_for_ever_ends),
                 CASE(a_clean_up_that_goes_to_itself_ends),
+                CASE(a_clean_up_that_asks_for_ever_keeps_the_next_from_nothing),
                 CASE(a_clean_up_that_crashes_keeps_the_next_from_nothing),
                 CASE(a_clean_up_has_a_deadline_of_its_own),
                 CASE(a_reason_that_is_cut_ends_with_a_letter),
@@ -422,6 +454,7 @@ int main(void) {
                 CASE(what_may_not_be_asked_is_in_no_journal),
                 CASE(what_was_applied_goes_with_its_operation),
                 CASE(an_option_that_was_changed_meanwhile_is_left),
+                CASE(an_option_that_is_not_for_actions_is_not_set),
                 CASE(a_step_has_another_action_run_once_and_later),
                 CASE(a_time_that_is_over_is_now),
                 CASE(what_the_other_side_has_not_taken_is_waited_for),
