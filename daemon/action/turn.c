@@ -176,21 +176,42 @@ static const char *failed(const struct turn *t) {
 }
 
 static bool is_endless(struct turn *t, const struct step *said) {
-        int most = t->rows.cleanup ? 2 * TURN_ASKS_MAX : TURN_ASKS_MAX;
+        bool cleanup = t->rows.cleanup, stays = said->ask || str_eq(said->next, said->name);
+        int most = cleanup ? TURN_CLEANUP_ASKS_MAX : TURN_ASKS_MAX;
+        bool spent = said->ask &&
+                     (t->rows.turn >= most || (cleanup && t->asks >= TURN_CLEANUP_STEP_ASKS_MAX));
 
-        t->calls = said->ask ? 0 : t->calls + 1;
-        return t->calls > TURN_CALLS_MAX || (said->ask && t->rows.turn >= most);
+        t->calls = said->ask && !spent ? 0 : t->calls + 1;
+        t->asks = stays ? t->asks + !!said->ask : 0;
+        return t->calls > TURN_CALLS_MAX || spent;
+}
+
+/* One that cleans up has failed, and the next of them is called. */
+static void end_endless(struct turn *t, struct step *said) {
+        const char *why =
+                said->ask ? "it has asked for as much as an action may" : "it asks for nothing";
+
+        t->asks = 0;
+        if (!said->ask)
+                t->calls = 0;
+        if (!t->rows.cleanup || ++t->ended > CHARM_STEPS_MAX) {
+                finish_as(t, failed(t), "step %s goes on for ever: %s", said->name, why);
+                step_free(said);
+                return;
+        }
+        free(said->fail);
+        said->fail = str_format("goes on for ever: %s", why);
+        json_decref(take_ptr(said->ask));
+        str_set(&said->next, NULL);
+        t->said = said;
+        say(t);
 }
 
 static void take_said(struct turn *t, struct step *said) {
-        if (!is_endless(t, said)) {
-                t->said = said;
-                return say(t);
-        }
-        t->calls = 0;
-        finish_as(t, failed(t), "step %s goes on for ever: %s", said->name,
-                  said->ask ? "it has asked for as much as an action may" : "it asks for nothing");
-        step_free(said);
+        if (is_endless(t, said))
+                return end_endless(t, said);
+        t->said = said;
+        say(t);
 }
 
 /* Its charm crashes in it, or makes a mistake. One that cleans up is left out: the next are called

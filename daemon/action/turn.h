@@ -29,9 +29,11 @@ struct action {
         size_t started_count, started_room;
 };
 
-/* A charm whose step goes to itself would fill the disk. What is more ends the action; what cleans
- * up may ask for as much again. */
+/* A charm whose step goes to itself would fill the disk. What is more ends the action; of what
+ * cleans up it ends that step only, for those after it set right what stands outside. */
 #define TURN_ASKS_MAX 1000 /* of one operation; each may be answered by 64 KiB */
+#define TURN_CLEANUP_STEP_ASKS_MAX 500
+#define TURN_CLEANUP_ASKS_MAX 4000 /* of the operation in all; then no step may ask any more */
 #define TURN_CALLS_MAX 200 /* one after the other that ask for nothing: twice the steps there are */
 #define TURN_LOG_MAX 10000 /* lines of one operation; later ones are left out */
 
@@ -75,6 +77,8 @@ struct turn {
         bool leaves_out;               /* it ends only a step that cleans up */
         int skips;                     /* steps that clean up and cannot be called */
         int calls;                     /* of steps, since one asked for something */
+        int asks;                      /* of the step that cleans up, since it was gone to */
+        int ended;                     /* steps that clean up, and went on for ever */
         int tries;                     /* of what is out, or of the call of the step */
         int64_t not_before;            /* clock_mono: what is out is not tried again before */
         char *waits;                   /* for people; or NULL */
