@@ -64,13 +64,29 @@ static bool is_asked(const struct charm_view *v, const char *request) {
         return false;
 }
 
-/* Those of the list that somebody still asks for, but for the one of REQUEST. */
+/* After the end of the object that begins at AT, or NULL. What people give around a PEM block may
+ * have braces. */
+static const char *end_of(const char *at) {
+        bool quoted = false;
+
+        for (; *at; at++) {
+                if (*at == '"')
+                        quoted = !quoted;
+                else if (quoted && *at == '\\' && at[1])
+                        at++;
+                else if (!quoted && *at == '}')
+                        return at + 1;
+        }
+        return NULL;
+}
+
+/* Those of the list that somebody still asks for, but for the one of REQUEST. Each is an object
+ * without others in it. */
 static const char *kept(const struct charm_view *v, struct charm_plan *p, const char *request) {
         const char *at = charm_option(v, OPTION_CERTIFICATES), *end, *list = "";
 
-        /* Each is an object without others in it, and PEM has no braces. */
-        for (; (at = strchr(at, '{')) && (end = strchr(at, '}')); at = end) {
-                const char *one = charm_text(p, "%.*s", (int)(end - at + 1), at);
+        for (; (at = strchr(at, '{')) && (end = end_of(at)); at = end) {
+                const char *one = charm_text(p, "%.*s", (int)(end - at), at);
                 const char *at_its = one, *its = tls_request_next(p, &at_its);
 
                 if (its && strcmp(its, request) != 0 && is_asked(v, its))
