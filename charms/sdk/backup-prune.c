@@ -14,6 +14,7 @@
 
 #define LINES_MAX 30000 /* letters: more than 1,300 backups, the oldest; the others are counted */
 #define DAY_MS ((int64_t)86400000)
+#define ASKS_MAX 300 /* of one run, of the 1,000 that an action has */
 
 static int64_t days_kept(const struct charm_view *v) {
         const struct charm_relation *r = charm_relation(v, ENDPOINT_S3_PARAMETERS, 0);
@@ -107,6 +108,7 @@ void backup_prune(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
         size_t at = strtoul(state_or(w, "pruned", "0"), NULL, 10);
         const char *id = backup_line(a, charm_state(w, "old"), at), *outcome = charm_outcome(w);
+        unsigned long asks = strtoul(state_or(w, "prune-asks", "0"), NULL, 10);
 
         charm_result(a, "pruned", charm_text(p, "%zu", at));
         if (outcome && strcmp(outcome, "done") != 0) {
@@ -114,6 +116,15 @@ void backup_prune(const struct charm_world *w, struct charm_ask *a) {
                              charm_text(p, "%s: %s: %s", id, outcome, charm_error(w)));
                 return charm_done(a);
         }
+        if (id && asks >= ASKS_MAX) {
+                charm_result(a, "not-pruned",
+                             charm_text(p,
+                                        "%s and newer ones: the next create-backup goes on with "
+                                        "them",
+                                        id));
+                return charm_done(a);
+        }
+        charm_set(a, "prune-asks", charm_text(p, "%lu", asks + 1));
         if (id && backup_ask_delete(w, a, id))
                 return;
         if (!id)

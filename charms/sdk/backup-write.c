@@ -113,11 +113,17 @@ bool backup_note(const struct charm_world *w, struct charm_ask *a, const char *m
         return false;
 }
 
-/* ---- tidy: what is no backup is taken away */
+/* ---- tidy: what is no backup is taken away; what cannot be is found by the next that prunes */
 
 void backup_tidy(const struct charm_world *w, struct charm_ask *a) {
         bool none = charm_state(w, "noted") || !charm_state(w, "dumping");
+        const char *outcome = charm_outcome(w);
 
+        if (!none && outcome && strcmp(outcome, "done") != 0) {
+                charm_log(a, "%s is not deleted: %s: %.300s", charm_state(w, "id"), outcome,
+                          charm_error(w));
+                return charm_next(a);
+        }
         if (none || !backup_ask_delete(w, a, charm_state(w, "id")))
                 charm_next(a);
 }

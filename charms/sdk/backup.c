@@ -114,20 +114,21 @@ void backup_ask_put(const struct charm_world *w, struct charm_ask *a, const char
 }
 
 bool backup_ask_delete(const struct charm_world *w, struct charm_ask *a, const char *id) {
-        const char *const files[] = { BACKUP_METADATA,        BACKUP_VERIFIED,
-                                      BACKUP_FAILED,          backup_dump_file(false),
-                                      backup_dump_file(true), backup_owner_file(w, a) };
+        const char *const files[] = { BACKUP_METADATA, BACKUP_VERIFIED, BACKUP_FAILED,
+                                      backup_dump_file(false), backup_dump_file(true) };
+        const size_t most = sizeof(files) / sizeof(*files);
         const char *deleted = charm_state(w, "deleted");
         size_t i = deleted ? strtoul(deleted, NULL, 10) : 0;
 
-        if (i == sizeof(files) / sizeof(*files)) {
-                if (backup_ask_delete_more(w, a, id))
-                        return true;
+        if (i > most) {
                 charm_set(a, "deleted", NULL);
                 return false;
         }
+        if (i == most && backup_ask_delete_more(w, a, id))
+                return true;
         charm_set(a, "deleted", charm_text(charm_paper(a), "%zu", i + 1));
-        backup_ask_object(w, a, "delete-object", id, files[i], "");
+        backup_ask_object(w, a, "delete-object", id, i < most ? files[i] : backup_owner_file(w, a),
+                          "");
         return true;
 }
 

@@ -42,8 +42,8 @@ void backup_ask_object(const struct charm_world *w, struct charm_ask *a, const c
                        const char *id, const char *file, const char *extra);
 void backup_ask_put(const struct charm_world *w, struct charm_ask *a, const char *id,
                     const char *file, const char *text);
-/* Asks for each file of ID to be deleted, the metadata first, which makes it a backup. False: that
- * was all. */
+/* Asks for each file of ID to be deleted, the metadata first, which makes it a backup, and last
+ * what says whose it is: what is left of it is found again. False: that was all. */
 bool backup_ask_delete(const struct charm_world *w, struct charm_ask *a, const char *id);
 void backup_ask_list(const struct charm_world *w, struct charm_ask *a, const char *prefix,
                      const char *after, int limit);
