@@ -192,12 +192,25 @@ static void print_row(const struct table *t, const struct fit *f, size_t row, si
         fputc('\n', out);
 }
 
+/* Who sees no column thinks that there is none. */
+static void print_left_out(const struct table *t, const struct fit *f, bool color, FILE *out) {
+        cleanup_(buf_free) struct buf names = BUF_INIT;
+
+        for (size_t i = 0; i < t->columns; i++)
+                if (f->gone[i] && !is_empty(t, i))
+                        buf_printf(&names, "%s%s", names.len ? ", " : "", t->cells[i].text);
+        if (names.len)
+                fprintf(out, "%s(no room here for %s)%s\n", color ? colors[STYLE_DIM] : "",
+                        buf_str(&names), color ? "\033[0m" : "");
+}
+
 void table_print_width(const struct table *t, bool color, size_t room, FILE *out) {
         struct fit f = { 0 };
 
         make_fit(t, room, &f);
         for (size_t row = 0; row < t->count / t->columns; row++)
                 print_row(t, &f, row, room, color, out);
+        print_left_out(t, &f, color, out);
 }
 
 void table_print(const struct table *t, bool color, FILE *out) {

@@ -4,8 +4,9 @@
  *
  * On a terminal that is too narrow, columns that are empty go first, then those that may (in the
  * order in which table_spare names them); then the widest are cut, never the first, which is what
- * commands are given, and the last one goes on in further lines. Elsewhere nothing is left out or
- * cut: what reads a file or pipe gets all.
+ * commands are given, and the last one goes on in further lines. A line below names the columns
+ * that had something and are left out. Elsewhere nothing is left out or cut: what reads a file or
+ * pipe gets all.
  *
  * libsmartcols was tried: it pads the last column and cannot leave a section's widths alone, so
  * these lines are our own. */
