@@ -374,6 +374,28 @@ int application_row_option(const struct application_row *a, const char *option, 
         return set_secret(a, option, json_string_value(checked), err);
 }
 
+int application_row_bundle_option(const struct application_row *a, const struct bundle_value *v,
+                                  struct err *err) {
+        const struct meta_option *o = a->meta ? charm_meta_option(a->meta, v->name) : NULL;
+        cleanup_(json_freep) json_t *told = NULL, *now = NULL;
+        const char *text;
+        int r;
+
+        if (!meta_option_is_note(o) ||
+            charm_meta_check_option(a->meta, a->name, v->name, v->value, &told, NULL) < 0)
+                return application_row_option(a, v->name, v->value, v->at, err);
+        r = current(a, v->name, &text, err);
+        if (r >= 0 && text)
+                r = json_parse(text, strlen(text), &now, err);
+        if (r < 0 || json_equal(told, now ? now : o->value))
+                return r < 0 ? r : 0;
+        command_note(a->command,
+                     "application %s: option %s is %.100s, as its actions set it, and stays so: "
+                     "`config %s %s=VALUE` changes it",
+                     a->name, v->name, text ? text : "not set", a->name, v->name);
+        return 0;
+}
+
 int application_row_reset(const struct application_row *a, const char *option,
                           struct bundle_place at, struct err *err) {
         cleanup_(json_freep) json_t *value = NULL;

@@ -36,6 +36,11 @@ struct meta_option {
         bool by_actions;     /* actions set it, and no rollback of a refresh sets it back */
 };
 
+/* What actions set and people need not know: no bundle has it. */
+static inline bool meta_option_is_note(const struct meta_option *o) {
+        return o && o->by_actions && o->type != META_SECRET;
+}
+
 struct meta_resource {
         char *name, *description;
         bool image;   /* else a file */

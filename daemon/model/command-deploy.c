@@ -216,9 +216,13 @@ static int set_entries(struct deploy *d, const struct bundle_application *a, con
         struct application_row row = { d->tx, d->command, p->id, d->model->id, a->name, p->meta };
         int changed = 0, r = 0;
 
-        for (size_t i = 0; r >= 0 && i<a->options.count; i++, changed += r> 0)
-                r = application_row_option(&row, a->options.items[i].name,
-                                           a->options.items[i].value, a->options.items[i].at, err);
+        for (size_t i = 0; r >= 0 && i<a->options.count; i++, changed += r> 0) {
+                const struct bundle_value *v = &a->options.items[i];
+
+                r = p->is_new || d->refresh
+                            ? application_row_option(&row, v->name, v->value, v->at, err)
+                            : application_row_bundle_option(&row, v, err);
+        }
         for (size_t i = 0; r >= 0 && i<a->storage.count; i++, changed += r> 0)
                 r = application_row_storage(&row, a->storage.items[i].name,
                                             a->storage.items[i].value, p->is_new,

@@ -49,6 +49,11 @@ struct application_row {
 /* Checks and writes; a wrong value is a fault at AT (0). */
 int application_row_option(const struct application_row *a, const char *option, const json_t *value,
                            struct bundle_place at, struct err *err);
+/* Of a bundle, for an application that was there before: what its actions set stays, with a note
+ * where V differs. */
+struct bundle_value;
+int application_row_bundle_option(const struct application_row *a, const struct bundle_value *v,
+                                  struct err *err);
 int application_row_reset(const struct application_row *a, const char *option,
                           struct bundle_place at, struct err *err);
 int application_row_storage(const struct application_row *a, const char *name, const json_t *wanted,

@@ -40,20 +40,27 @@ static int export_option(struct tx *tx, const struct q_application_row *a, const
         return r < 0 ? r : 0;
 }
 
+static bool is_note(const struct charm_meta *meta, const char *option) {
+        return meta && meta_option_is_note(charm_meta_option(meta, option));
+}
+
 static int export_options(struct tx *tx, const struct q_application_row *a, const struct export *x,
                           json_t *into, struct err *err) {
+        cleanup_(charm_meta_freep) struct charm_meta *meta = NULL;
+        cleanup_(json_freep) json_t *options = json_object();
         struct q_application_option_list_row *rows;
-        json_t *options = json_object();
         size_t n;
-        int r = q_application_option_list(
-                tx, &(struct q_application_option_list_in){ .application_id = a->id }, &rows, &n,
-                err);
+        int r = lookup_meta(tx, a, &meta, err);
 
+        if (r >= 0)
+                r = q_application_option_list(
+                        tx, &(struct q_application_option_list_in){ .application_id = a->id },
+                        &rows, &n, err);
         for (size_t i = 0; r >= 0 && i < n; i++)
-                r = export_option(tx, a, x, &rows[i], options, err);
+                if (!is_note(meta, rows[i].name))
+                        r = export_option(tx, a, x, &rows[i], options, err);
         if (json_object_size(options) > 0)
                 json_object_set(into, "options", options);
-        json_decref(options);
         return r < 0 ? r : 0;
 }
 
@@ -218,7 +225,7 @@ static void compare_said(const struct bundle_application *b, const struct charm_
                 cleanup_(json_freep) json_t *theirs = as_row(meta, v);
                 json_t *ours = json_get(rows, v->name);
 
-                if (view_is_token(ours) || (o && o->type == META_SECRET))
+                if (view_is_token(ours) || (o && o->type == META_SECRET) || meta_option_is_note(o))
                         continue;
                 ours = ours ? ours : o && o->value ? o->value : json_null();
                 if (!json_equal(theirs, ours))
@@ -248,7 +255,8 @@ static int compare_options(struct tx *tx, const struct bundle_application *b,
         for (size_t i = 0; i < n; i++) {
                 json_t *ours = json_get(all, rows[i].name);
 
-                if (!view_is_token(ours) && !bundle_value(&b->options, rows[i].name))
+                if (!view_is_token(ours) && !is_note(meta, rows[i].name) &&
+                    !bundle_value(&b->options, rows[i].name))
                         json_object_set_new(options, rows[i].name,
                                             two(json_null(), json_incref(ours)));
         }

@@ -40,6 +40,23 @@ def _(world):
     world.ctl("deploy", exported, "--dry-run").ok()
 
 
+@test("a bundle deployed again leaves what actions have set since, and says so", fresh=True)
+def _(world):
+    bundle = world.file("acting.yaml", "bundle: kubernetes\napplications:\n  acting: {charm: acting, scale: 1, options: {count: 2}}\n")
+    world.ctl("deploy", bundle).ok()
+    world.wait_active()
+    world.ctl("run", "acting", "resize", "count=5", "--wait", "1m").ok()
+    again = world.ctl("deploy", bundle).ok()
+    if "option count is 5, as its actions set it, and stays so" not in again.err + again.out:
+        raise Trouble(f"deploying again says {again.out}{again.err}")
+    world.ctl("config", "acting", "count").ok().says("5")
+    world.ctl("diff-bundle", bundle).ok()
+    if "count" in world.ctl("export-bundle").ok().out:
+        raise Trouble("what an action set is exported")
+    world.ctl("config", "acting", "count=3").ok()
+    world.ctl("config", "acting", "count").ok().says("3")
+
+
 @test("a dry run says what would be done and does nothing", fresh=True)
 def _(world):
     said = world.ctl("deploy", BUNDLE, "--dry-run").ok()
