@@ -138,7 +138,24 @@ static bool stays(const struct charm_meta *meta, const char *name) {
         return o && (o->type == META_SECRET || o->by_actions);
 }
 
-/* NOW: of the content that is left, or NULL. */
+/* OPTION was not set before. NOW: of the content that is left, or NULL. */
+static int take_away(const struct application_row *a, const struct charm_meta *now,
+                     const char *option, struct err *err) {
+        struct bundle_place at = {};
+
+        if (!a->meta || stays(a->meta, option))
+                return 0;
+        if (charm_meta_option(a->meta, option))
+                return stays(now, option) ? 0 : application_row_reset(a, option, at, err);
+        if (!now || !meta_option_is_note(charm_meta_option(now, option)))
+                return application_row_reset(a, option, at, err);
+        command_fault(a->command, at,
+                      "application %s: its actions have set option %s, which the content of before "
+                      "does not know: config %s --reset %s first, where nothing depends on it",
+                      a->name, option, a->name, option);
+        return 0;
+}
+
 static int set_options_back(const struct application_row *a, const struct charm_meta *now,
                             const json_t *before, struct err *err) {
         struct q_application_option_list_row *rows;
@@ -151,10 +168,8 @@ static int set_options_back(const struct application_row *a, const struct charm_
                 err);
 
         for (size_t i = 0; r >= 0 && i < n; i++)
-                if (!json_get(before, rows[i].name) && a->meta &&
-                    charm_meta_option(a->meta, rows[i].name) && !stays(now, rows[i].name) &&
-                    !stays(a->meta, rows[i].name))
-                        r = application_row_reset(a, rows[i].name, at, err);
+                if (!json_get(before, rows[i].name))
+                        r = take_away(a, now, rows[i].name, err);
         json_object_foreach((json_t *)before, name, value) {
                 if (r < 0)
                         return r;
