@@ -65,13 +65,13 @@ static size_t count_lines(const char *text) {
 }
 
 void backup_ask_of_tables(struct charm_ask *a, const char *server, const char *verb,
-                          const char *tables, const char *end) {
+                          const char *tables, const char *end, const char *before) {
         struct charm_plan *p = charm_paper(a);
         size_t count = count_lines(tables), room = 64 + count * 48, used;
         struct charm_value *values = charm_memory(p, (2 * count + 1) * sizeof(*values));
         /* Of each: :"d123".:"t123",  */
         char *sql = charm_memory(p, room);
-        const char *const statements[] = { sql, NULL };
+        const char *const statements[] = { before ? before : sql, before ? sql : NULL, NULL };
 
         used = (size_t)snprintf(sql, room, "%s", verb);
         for (size_t i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ void backup_ask_of_tables(struct charm_ask *a, const char *server, const char *v
 }
 
 void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables) {
-        backup_ask_of_tables(a, server, "CHECKSUM TABLE ", tables, "");
+        backup_ask_of_tables(a, server, "CHECKSUM TABLE ", tables, "", NULL);
 }
 
 const char *backup_checksums(const struct charm_world *w, struct charm_ask *a, const char *tables) {

@@ -37,9 +37,10 @@ const char *backup_command(const struct charm_world *w, struct charm_ask *a, con
         "SELECT IF(GET_LOCK('mooring-restore', 600) = 1, 1, (SELECT 1 UNION SELECT 2));\n"         \
         "SET GLOBAL read_only = ON;\n"
 
-/* VERB, all TABLES (lines of database, tab, table), END, as one statement at the target SERVER. */
+/* VERB, all TABLES (lines of database, tab, table), END, as one statement at the target SERVER;
+ * BEFORE is another one before it, or NULL. */
 void backup_ask_of_tables(struct charm_ask *a, const char *server, const char *verb,
-                          const char *tables, const char *end);
+                          const char *tables, const char *end, const char *before);
 /* CHECKSUM TABLE of them. */
 void backup_ask_checksums(struct charm_ask *a, const char *server, const char *tables);
 /* The answer to it: a line for each table, "-" where there is none. */

@@ -212,6 +212,7 @@ void upgrade_look_at_server(const struct charm_world *w, struct charm_ask *a) {
                     charm_text(p, "open for more than " LONG_S " s, and would be broken off: %s",
                                open));
         prepared = names(w, a, 2, 3);
+        charm_set(a, "prepared", prepared ? "1" : NULL);
         if (prepared)
                 add(&f, true, "xa",
                     charm_text(p,
@@ -295,7 +296,13 @@ void upgrade_look_at_objects(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
-/* ---- tables: by the server's own check */
+/* ---- tables: by the server's own check
+ *
+ * It waits for whoever writes to a table, and all that come after wait for it: not for long, and
+ * where a prepared XA transaction may hold one, not at all. */
+
+#define LOCK_WAIT "SET SESSION lock_wait_timeout = 5"
+#define CHECKED "/results/1/rows/"
 
 void upgrade_look_at_tables(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
@@ -305,15 +312,20 @@ void upgrade_look_at_tables(const struct charm_world *w, struct charm_ask *a) {
 
         if (!*tables)
                 return charm_next(a);
+        if (charm_state(w, "prepared")) {
+                charm_log(a, "the tables are not checked: what is prepared may hold them");
+                return charm_next(a);
+        }
         if (!outcome)
-                return backup_ask_of_tables(a, "server", "CHECK TABLE ", tables, " FOR UPGRADE");
-        for (int i = 0; (type = charm_answer(w, charm_text(p, "/rows/%d/2", i))); i++) {
-                text = charm_answer(w, charm_text(p, "/rows/%d/3", i));
+                return backup_ask_of_tables(a, "server", "CHECK TABLE ", tables, " FOR UPGRADE",
+                                            LOCK_WAIT);
+        for (int i = 0; (type = charm_answer(w, charm_text(p, CHECKED "%d/2", i))); i++) {
+                text = charm_answer(w, charm_text(p, CHECKED "%d/3", i));
                 if (strcmp(type, "error") != 0 && strcmp(type, "Error") != 0)
                         continue;
                 if (strlen(bad) < 400)
                         bad = charm_text(p, "%s%s%.80s (%.80s)", bad, *bad ? ", " : "",
-                                         charm_answer(w, charm_text(p, "/rows/%d/0", i)), text);
+                                         charm_answer(w, charm_text(p, CHECKED "%d/0", i)), text);
         }
         if (strcmp(outcome, "done") != 0)
                 add(&f, true, "tables",

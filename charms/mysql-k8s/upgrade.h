@@ -46,7 +46,7 @@ int upgrade_series(const struct upgrade_version *v);
         { "start", upgrade_start, 300, CHARM_ALL }, { "probe", upgrade_probe, 600, CHARM_ALL },   \
                 { "server", upgrade_look_at_server, 300, 0 },                                      \
                 { "objects", upgrade_look_at_objects, 600, 0 },                                    \
-                { "tables", upgrade_look_at_tables, 3600, CHARM_ALL },                             \
+                { "tables", upgrade_look_at_tables, 900, CHARM_ALL },                              \
                 { "disk", upgrade_look_at_disk, 300, CHARM_ALL },                                  \
                 { "backups", upgrade_look_at_backups, 300, CHARM_ALL }
 void upgrade_start(const struct charm_world *w, struct charm_ask *a);
