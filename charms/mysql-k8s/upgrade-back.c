@@ -46,7 +46,7 @@ void upgrade_anew(const struct charm_world *w, struct charm_ask *a) {
 void upgrade_empty(const struct charm_world *w, struct charm_ask *a) {
         struct upgrade_seen s;
 
-        switch (upgrade_await(w, a, true, charm_state(w, "folder"), &s)) {
+        switch (upgrade_await(w, a, true, charm_state(w, "folder"), NULL, &s)) {
         case UPGRADE_CAME:
                 charm_set(a, "version", s.version);
                 return charm_next(a);
@@ -384,13 +384,23 @@ static void settle_forward(const struct charm_world *w, struct charm_ask *a) {
         charm_ask_settled(a);
 }
 
+/* The folder of before is not wanted again, whichever step failed by itself: the old server has
+ * half of the backup in the other. */
+static bool is_stuck(const struct charm_world *w) {
+        const char *was = charm_state(w, "was-folder");
+
+        return !is_back(w) && charm_state(w, "began-anew") &&
+               strcmp(charm_option(charm_world_view(w), OPTION_DATA_FOLDER), was ? was : "") != 0;
+}
+
 static void come_forward(const struct charm_world *w, struct charm_ask *a) {
         struct upgrade_seen s;
 
-        if (is_back(w) || !charm_state(w, "began-anew"))
+        if (is_back(w) || is_stuck(w) || !charm_state(w, "began-anew"))
                 return charm_next(a);
-        switch (upgrade_await(w, a, false, NULL, &s)) {
+        switch (upgrade_await(w, a, false, NULL, charm_state(w, "folder"), &s)) {
         case UPGRADE_CAME_NOT:
+                charm_set(a, "came-not", "1");
                 charm_log(a, "the newer server does not come up: %s",
                           charm_reason(charm_world_view(w), "statefulset"));
                 return charm_next(a);
@@ -399,15 +409,6 @@ static void come_forward(const struct charm_world *w, struct charm_ask *a) {
         case UPGRADE_WAITS:
                 return;
         }
-}
-
-/* The folder of before is not wanted again, whichever step failed by itself: the old server has
- * half of the backup in the other. */
-static bool is_stuck(const struct charm_world *w) {
-        const char *was = charm_state(w, "was-folder");
-
-        return !is_back(w) && charm_state(w, "began-anew") &&
-               strcmp(charm_option(charm_world_view(w), OPTION_DATA_FOLDER), was ? was : "") != 0;
 }
 
 static void reopen(const struct charm_world *w, struct charm_ask *a) {
@@ -421,8 +422,10 @@ static void reopen(const struct charm_world *w, struct charm_ask *a) {
         charm_ask_config(a, OPTION_MAINTENANCE, NULL);
 }
 
+/* What answers although the newer server did not come is the old one, with a part; the newer one
+ * begins writable. */
 static void write_again(const struct charm_world *w, struct charm_ask *a) {
-        if (is_stuck(w) || (is_back(w) && !is_over(w)))
+        if (is_stuck(w) || charm_state(w, "came-not") || (is_back(w) && !is_over(w)))
                 return charm_next(a);
         upgrade_let_write(w, a);
 }

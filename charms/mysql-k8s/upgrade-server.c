@@ -123,13 +123,14 @@ static enum upgrade_came end_look(struct charm_ask *a, enum upgrade_came came) {
 }
 
 enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a, bool another,
-                                const char *folder, struct upgrade_seen *ret) {
+                                const char *folder, const char *other, struct upgrade_seen *ret) {
         const struct charm_view *v = charm_world_view(w);
         const char *since = charm_state(w, "since"), *outcome = charm_outcome(w);
 
         *ret = upgrade_seen_of(w, a);
         if (ret->started && (!another || is_another(w, ret)) &&
-            (!folder || strstr(ret->folder, folder)) && charm_ready(v, "statefulset"))
+            (!folder || strstr(ret->folder, folder)) && !(other && strstr(ret->folder, other)) &&
+            charm_ready(v, "statefulset"))
                 return end_look(a, UPGRADE_CAME);
         if (!since)
                 charm_set(a, "since", charm_text(charm_paper(a), "%lld", (long long)charm_now(w)));

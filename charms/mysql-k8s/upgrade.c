@@ -77,7 +77,7 @@ static bool is_target(const struct charm_world *w, const char *version) {
 static void gate(const struct charm_world *w, struct charm_ask *a) {
         struct upgrade_seen s;
 
-        switch (upgrade_await(w, a, true, NULL, &s)) {
+        switch (upgrade_await(w, a, true, NULL, NULL, &s)) {
         case UPGRADE_WAITS:
                 return;
         case UPGRADE_CAME_NOT:
@@ -262,7 +262,7 @@ static void come_back(const struct charm_world *w, struct charm_ask *a) {
 
         if (!charm_state(w, "returns"))
                 return charm_next(a);
-        switch (upgrade_await(w, a, false, NULL, &s)) {
+        switch (upgrade_await(w, a, false, NULL, NULL, &s)) {
         case UPGRADE_WAITS:
                 return;
         case UPGRADE_CAME:

@@ -71,10 +71,10 @@ struct upgrade_seen {
 };
 enum upgrade_came { UPGRADE_WAITS, UPGRADE_CAME, UPGRADE_CAME_NOT };
 /* Until a server (ANOTHER: one that was started after "started") answers, is ready, and has its
- * data in FOLDER (NULL: anywhere), or the parameter "wait" is over. WAITS: it has asked for
- * something. */
+ * data in FOLDER (NULL: anywhere) and not in OTHER (NULL), or the parameter "wait" is over. WAITS:
+ * it has asked for something. */
 enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a, bool another,
-                                const char *folder, struct upgrade_seen *ret);
+                                const char *folder, const char *other, struct upgrade_seen *ret);
 /* Two statements that tell what upgrade_seen_of reads, and what asks for them alone. */
 #define UPGRADE_SEEN                                                                               \
         "SELECT VERSION(), @@global.read_only, @@datadir, UNIX_TIMESTAMP()",                       \
