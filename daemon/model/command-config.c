@@ -13,6 +13,15 @@
 
 #define FILE_MAX (5u << 20) /* Juju's limit for a file of options */
 
+/* Whoever sets it by hand says what is so outside, which nobody looks up. */
+static void note_actions(const struct application_row *a, const char *option) {
+        if (a->meta && meta_option_is_note(charm_meta_option(a->meta, option)))
+                command_note(a->command,
+                             "application %s: option %s is set by its actions: by hand only where "
+                             "a runbook or a status says so",
+                             a->name, option);
+}
+
 static int set_object(const struct application_row *a, const json_t *values, const char *file,
                       const struct json_lines *lines, struct err *err) {
         const char *name;
@@ -26,6 +35,8 @@ static int set_object(const struct application_row *a, const json_t *values, con
 
                 if (r < 0)
                         return r;
+                if (r > 0)
+                        note_actions(a, name);
                 changed += r > 0;
         }
         return changed;
@@ -65,6 +76,8 @@ static int reset_list(const struct application_row *a, const json_t *names, stru
 
                 if (r < 0)
                         return r;
+                if (r > 0)
+                        note_actions(a, json_string_value(name));
                 changed += r > 0;
         }
         return changed;

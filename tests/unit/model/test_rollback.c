@@ -83,6 +83,8 @@ static void what_actions_set_stays_and_the_rest_goes_back(void **state) {
 
         go(d, OLD "    other: {type: string}\n");
         set(d, "{\"width\": 3, \"primary\": 1, \"other\": \"x\"}");
+        assert_true(desk_has_note(d, "option primary is set by its actions: by hand only where"));
+        assert_false(desk_has_note(d, "option width"));
         assert_int_equal(roll_back(d), 0);
         text = desk_export(d, NULL);
         assert_non_null(strstr(text, "width: 2"));
