@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mysql-replication.c - what a MySQL server is among several: the primary, a replica, set aside, or
- * alone
+/* mysql-replication.c - what a MySQL server is among several: the primary, open or closed, a
+ * replica, set aside, or alone
  *
- * Only the primary is writable. super_read_only is kept by the server itself (PERSIST, in its own
- * volume), so that it is on at each start, whoever the server was before; here the primary's is
- * taken off again. So one that comes back from the dead takes no write before it is known what it
- * is now.
+ * Only the primary is writable; a closed one is so for its administrator only. super_read_only is
+ * kept by the server itself (PERSIST, in its own volume), so that it is on at each start, whoever
+ * the server was before; here the primary's is taken off again. So one that comes back from the
+ * dead takes no write before it is known what it is now.
  *
  * A replica with nothing of ours in it is made a copy of the primary by CLONE, which takes the
  * accounts along and leaves its position (GTIDs). The statement goes on in the server when its
@@ -28,6 +28,7 @@
 
 struct state {
         bool fenced; /* super_read_only */
+        bool closed; /* read_only, which fenced ones are too */
         char id[24];
         char source[256]; /* "": it has none */
         bool automatic, io, sql, behind;
@@ -49,7 +50,7 @@ static int look_server(struct mysql_session *s, struct sql_task *t, struct state
                     "information_schema.PLUGINS WHERE PLUGIN_NAME = 'clone' AND PLUGIN_STATUS = "
                     "'ACTIVE'), (SELECT GROUP_CONCAT(PRIVILEGE_TYPE ORDER BY PRIVILEGE_TYPE) FROM "
                     "information_schema.USER_PRIVILEGES WHERE GRANTEE = CONCAT(QUOTE(%S), '@', "
-                    "QUOTE(%S)))",
+                    "QUOTE(%S))), @@GLOBAL.read_only",
                     t->doc.user, "%", t->doc.user, "%") < 0)
                 return -1;
         row = mysql_fetch_row(rows.result);
@@ -58,6 +59,7 @@ static int look_server(struct mysql_session *s, struct sql_task *t, struct state
         ret->account = !str_eq(row[2], "0");
         ret->clone = !str_eq(row[3], "0");
         str_copy(ret->rights, sizeof(ret->rights), row[4] ? row[4] : "");
+        ret->closed = str_eq(row[5], "1");
         return 0;
 }
 
@@ -98,11 +100,15 @@ static int look_source(struct mysql_session *s, struct sql_task *t, struct state
         return 0;
 }
 
-static json_t *seen_of(const struct state *st) {
-        return json_pack("{s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s}", "fenced", st->fenced,
-                         "id", st->id, "source", st->source, "automatic", st->automatic, "receives",
-                         st->io, "applies", st->sql, "behind", st->behind, "account", st->account,
-                         "rights", st->rights);
+static json_t *seen_of(const struct state *st, enum sql_role role) {
+        json_t *seen = json_pack("{s:b, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:s}", "fenced",
+                                 st->fenced, "id", st->id, "source", st->source, "automatic",
+                                 st->automatic, "receives", st->io, "applies", st->sql, "behind",
+                                 st->behind, "account", st->account, "rights", st->rights);
+
+        if (role == SQL_PRIMARY || role == SQL_CLOSED)
+                json_object_set_new(seen, "closed", json_boolean(st->closed));
+        return seen;
 }
 
 static int look(struct mysql_session *s, struct sql_task *t, struct state *ret) {
@@ -114,7 +120,7 @@ static int look(struct mysql_session *s, struct sql_task *t, struct state *ret) 
         if (look_server(s, t, ret) < 0 || look_source(s, t, ret) < 0)
                 return -1;
         json_decref(t->seen);
-        t->seen = seen_of(ret);
+        t->seen = seen_of(ret, t->doc.role);
         t->present = true;
         return 0;
 }
@@ -144,13 +150,10 @@ static int fence(struct mysql_session *s, struct sql_task *t, const struct state
         return set_id(s, t, st);
 }
 
-static int open_up(struct mysql_session *s, struct sql_task *t, const struct state *st) {
-        /* One that is only read_only is so for somebody's reason: a restore, say. */
-        if (!st->fenced)
-                return 0;
-        if (mysql_session_do(s, t, NULL, "SET GLOBAL super_read_only = OFF") < 0)
-                return -1;
-        return mysql_session_do(s, t, NULL, "SET GLOBAL read_only = OFF");
+static int open_up(struct mysql_session *s, struct sql_task *t) {
+        return mysql_session_do(s, t, NULL, "SET GLOBAL super_read_only = OFF") < 0
+                       ? -1
+                       : mysql_session_do(s, t, NULL, "SET GLOBAL read_only = OFF");
 }
 
 static int leave_source(struct mysql_session *s, struct sql_task *t, const struct state *st) {
@@ -161,11 +164,15 @@ static int leave_source(struct mysql_session *s, struct sql_task *t, const struc
         return mysql_session_do(s, t, NULL, "RESET REPLICA ALL");
 }
 
+/* It is noted in a table; of one that was set aside before it had anything, only its administrator
+ * may write to that for a moment. */
 static int load_clone(struct mysql_session *s, struct sql_task *t, const struct state *st) {
         static const unsigned there[] = { ER_UDF_EXISTS, 0 };
 
         if (st->clone)
                 return 0;
+        if (st->fenced && mysql_session_do(s, t, NULL, "SET GLOBAL super_read_only = OFF") < 0)
+                return -1;
         return mysql_session_try(s, t, there, "INSTALL PLUGIN clone SONAME 'mysql_clone.so'") < 0
                        ? -1
                        : 0;
@@ -188,10 +195,24 @@ static int make_account(struct mysql_session *s, struct sql_task *t, const struc
                                 t->doc.user, "%");
 }
 
+static int be_first(struct mysql_session *s, struct sql_task *t, const struct state *st) {
+        if (leave_source(s, t, st) < 0 || set_id(s, t, st) < 0)
+                return -1;
+        return mysql_session_do(s, t, NULL, "SET PERSIST_ONLY super_read_only = ON");
+}
+
 static int lead(struct mysql_session *s, struct sql_task *t, const struct state *st) {
-        if (leave_source(s, t, st) < 0 || set_id(s, t, st) < 0 ||
-            mysql_session_do(s, t, NULL, "SET PERSIST_ONLY super_read_only = ON") < 0 ||
-            open_up(s, t, st) < 0 || load_clone(s, t, st) < 0)
+        if (be_first(s, t, st) < 0 || (st->closed && open_up(s, t) < 0) || load_clone(s, t, st) < 0)
+                return -1;
+        return make_account(s, t, st);
+}
+
+/* Replicas go on copying it. */
+static int lead_closed(struct mysql_session *s, struct sql_task *t, const struct state *st) {
+        if (be_first(s, t, st) < 0 ||
+            mysql_session_do(s, t, NULL, "SET GLOBAL read_only = ON") < 0 ||
+            mysql_session_do(s, t, NULL, "SET GLOBAL super_read_only = OFF") < 0 ||
+            load_clone(s, t, st) < 0)
                 return -1;
         return make_account(s, t, st);
 }
@@ -325,32 +346,35 @@ static int set_aside(struct mysql_session *s, struct sql_task *t, const struct s
 
 static int be_alone(struct mysql_session *s, struct sql_task *t, const struct state *st) {
         if (leave_source(s, t, st) < 0 ||
-            mysql_session_do(s, t, NULL, "RESET PERSIST IF EXISTS super_read_only") < 0 ||
-            open_up(s, t, st) < 0)
+            mysql_session_do(s, t, NULL, "RESET PERSIST IF EXISTS super_read_only") < 0)
+                return -1;
+        /* One that is only read_only is so for somebody's reason: a restore, say. */
+        if (st->fenced && open_up(s, t) < 0)
                 return -1;
         return mysql_session_do(s, t, NULL, "DROP USER IF EXISTS %U", t->doc.user, "%");
 }
 
-static bool is_fenced(enum sql_role role) {
-        return role == SQL_REPLICA || role == SQL_ASIDE;
+/* One that is alone may be closed for a reason of somebody's. */
+static bool is_as_wanted(const struct state *st, enum sql_role role) {
+        bool fenced = role == SQL_REPLICA || role == SQL_ASIDE;
+
+        return st->fenced == fenced && (role == SQL_ALONE || st->closed == (role != SQL_PRIMARY));
 }
 
 int mysql_replication_apply(struct mysql_session *s, struct sql_task *t) {
         static int (*const roles[])(struct mysql_session * s, struct sql_task * t,
                                     const struct state *st) = {
-                [SQL_PRIMARY] = lead,
-                [SQL_REPLICA] = copy,
-                [SQL_ASIDE] = set_aside,
-                [SQL_ALONE] = be_alone,
+                [SQL_PRIMARY] = lead,    [SQL_CLOSED] = lead_closed, [SQL_REPLICA] = copy,
+                [SQL_ASIDE] = set_aside, [SQL_ALONE] = be_alone,
         };
         struct state st;
 
         if (look(s, t, &st) < 0 || roles[t->doc.role](s, t, &st) < 0 || look(s, t, &st) < 0)
                 return -1;
         /* What is seen now counts as what was set: not what somebody else set meanwhile. */
-        if (st.fenced != is_fenced(t->doc.role))
-                return sql_fail(t, OUTCOME_NOT_YET, "was made %s while it was made a %s",
-                                st.fenced ? "read-only" : "writable",
-                                is_fenced(t->doc.role) ? "replica" : "primary");
+        if (!is_as_wanted(&st, t->doc.role))
+                return sql_fail(t, OUTCOME_NOT_YET, "was made %s while it was made %s",
+                                st.closed ? "read-only" : "writable",
+                                json_get_str(t->doc.json, "role", ""));
         return 0;
 }

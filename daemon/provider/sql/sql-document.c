@@ -20,7 +20,7 @@
 
 static const char *const kind_names[] = { "database",    "user",        "grant",
                                           "certificate", "replication", NULL };
-static const char *const role_names[] = { "primary", "replica", "aside", "alone", NULL };
+static const char *const role_names[] = { "primary", "closed", "replica", "aside", "alone", NULL };
 _Static_assert(ARRAY_SIZE(kind_names) == SQL_KIND_MAX + 1, "a kind without a name");
 _Static_assert(ARRAY_SIZE(role_names) == SQL_ROLE_MAX + 1, "a role without a name");
 

@@ -21,7 +21,7 @@
 
 enum sql_kind { SQL_DATABASE, SQL_USER, SQL_GRANT, SQL_CERTIFICATE, SQL_REPLICATION, SQL_KIND_MAX };
 /* Of replication: see mysql-replication.c. */
-enum sql_role { SQL_PRIMARY, SQL_REPLICA, SQL_ASIDE, SQL_ALONE, SQL_ROLE_MAX };
+enum sql_role { SQL_PRIMARY, SQL_CLOSED, SQL_REPLICA, SQL_ASIDE, SQL_ALONE, SQL_ROLE_MAX };
 
 struct sql_document {
         enum sql_kind kind;
