@@ -15,6 +15,7 @@
 #include "replica.h"
 
 #include "charm.gen.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 
@@ -69,7 +70,8 @@ static const char *target_from(const struct charm_world *w, struct charm_ask *a)
 /* ---- promote-to-primary */
 
 static void look(const struct charm_world *w, struct charm_ask *a) {
-        const char *io, *sql;
+        const struct charm_view *v = charm_world_view(w);
+        const char *io, *sql, *image;
         int64_t unit;
 
         if (!charm_outcome(w)) {
@@ -79,6 +81,12 @@ static void look(const struct charm_world *w, struct charm_ask *a) {
                                       CHARM_TEXTS("SELECT 1", "SHOW REPLICA STATUS"), NULL);
                 return;
         }
+        image = upgrade_unit_image(v, charm_paper(a), state_number(w, "to"));
+        if (strcmp(image, upgrade_image(v)) != 0)
+                return charm_give_up(a,
+                                     "%s runs %s, and the others would copy from a later version: "
+                                     "nothing was changed; upgrade to that first",
+                                     charm_unit(w), image);
         io = replica_column(w, a, 1, "Replica_IO_Running");
         sql = replica_column(w, a, 1, "Replica_SQL_Running");
         if (!io || strcmp(io, "Yes") != 0 || !sql || strcmp(sql, "Yes") != 0)

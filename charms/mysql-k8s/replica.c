@@ -18,7 +18,7 @@ int64_t replica_primary(const struct charm_view *v) {
         return charm_option_int(v, OPTION_PRIMARY_UNIT);
 }
 
-/* The loop opens a primary that has replicas, so there are none before it may be open. */
+/* What is half is not copied, nor what another version is about to take on. */
 static bool is_put_off(const struct charm_view *v) {
         return charm_scale(v) > 1 && replica_primary(v) == 0 && upgrade_shuts(v) &&
                !charm_exists(v, "statefulset-1");
@@ -33,6 +33,21 @@ int64_t replica_units(const struct charm_view *v) {
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
         return charm_list_has(charm_option(v, OPTION_UNITS_ASIDE),
                               charm_text(p, "%lld", (long long)unit));
+}
+
+const char *replica_moved(const struct charm_view *v, struct charm_plan *p) {
+        return replica_primary(v) == 0
+                       ? NULL
+                       : charm_text(p, "%s is the primary: run %s promote-to-primary first",
+                                    replica_name(v, p, replica_primary(v)), replica_name(v, p, 0));
+}
+
+const char *replica_others(const struct charm_view *v, struct charm_plan *p) {
+        const char *out = NULL;
+
+        for (int64_t unit = 1; unit < replica_units(v); unit++)
+                out = replica_with(p, out ? out : "", unit);
+        return out;
 }
 
 const char *replica_several(const struct charm_view *v, struct charm_plan *p) {
@@ -82,6 +97,10 @@ const char *replica_via(const struct charm_view *v, struct charm_plan *p, int64_
         return charm_text(p, "%s/%s", charm_model(v), replica_pod(v, p, unit));
 }
 
+const char *replica_name(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
+        return charm_text(p, "%s/%lld", charm_application(v), (long long)unit);
+}
+
 const char *replica_label(struct charm_plan *p, const char *what, int64_t unit) {
         return unit ? charm_text(p, "%s-%lld", what, (long long)unit) : what;
 }
@@ -124,7 +143,9 @@ static const char *role_of(const struct charm_view *v, struct charm_plan *p, int
                 return "alone";
         if (replica_is_aside(v, p, unit) || (primary && charm_option_set(v, OPTION_NEXT_PRIMARY)))
                 return "aside";
-        return primary ? "primary" : "replica";
+        if (!primary)
+                return "replica";
+        return upgrade_shuts(v) ? "closed" : "primary";
 }
 
 static void want_role(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
@@ -172,18 +193,15 @@ static void want_service(const struct charm_view *v, struct charm_plan *p) {
 
 static const char *say_unit(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
         const char *label = charm_text(p, "replication-%lld", (long long)unit);
-        const char *application = charm_application(v), *reason = charm_reason(v, label);
-        long long n = unit;
+        const char *name = replica_name(v, p, unit), *reason = charm_reason(v, label);
 
         if (unit == replica_primary(v))
-                return charm_text(p, "%s/%lld is the primary", application, n);
+                return charm_text(p, "%s is the primary", name);
         if (replica_is_aside(v, p, unit))
-                return charm_text(p, "%s/%lld is set aside: run rejoin-replica on it", application,
-                                  n);
+                return charm_text(p, "%s is set aside: run rejoin-replica on it", name);
         if (charm_ready(v, label))
-                return charm_text(p, "%s/%lld replicates", application, n);
-        return charm_text(p, "%s/%lld %s", application, n,
-                          *reason ? reason : "does not replicate yet");
+                return charm_text(p, "%s replicates", name);
+        return charm_text(p, "%s %s", name, *reason ? reason : "does not replicate yet");
 }
 
 static void say(const struct charm_view *v, struct charm_plan *p) {

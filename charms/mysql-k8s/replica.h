@@ -4,8 +4,8 @@
  * Unit 0 is the StatefulSet APP, unit N another one, APP-unit-N, of one pod each with a claim of
  * its own, so that what a plan says of a unit is said of it alone. What a server is is wanted at a
  * target of its own, unit-N, as a resource (objects/replication.yaml): the loop keeps replicas
- * read-only and replicating, and only the primary writable. Which unit is the primary stands in
- * options, the notes of the actions:
+ * read-only and replicating, and only the primary writable, unless it is upgraded. Which unit is
+ * the primary stands in options, the notes of the actions:
  *
  *   primary-unit   the unit that takes writes
  *   next-primary   set while promote-to-primary is under way: the primary takes no writes then
@@ -25,6 +25,10 @@ int64_t replica_primary(const struct charm_view *v);
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit);
 /* What to do before what works with one server only; NULL: there is one. */
 const char *replica_several(const struct charm_view *v, struct charm_plan *p);
+/* What to do before what begins with unit 0 as the primary; NULL: it is. */
+const char *replica_moved(const struct charm_view *v, struct charm_plan *p);
+/* "1,2": all beside unit 0; NULL: there is none. */
+const char *replica_others(const struct charm_view *v, struct charm_plan *p);
 /* The number of "APP/N"; -1: it is none of the units. */
 int64_t replica_number(const struct charm_view *v, const char *unit);
 
@@ -36,6 +40,7 @@ const char *replica_address(const struct charm_view *v, struct charm_plan *p, in
 const char *replica_via(const struct charm_view *v, struct charm_plan *p, int64_t unit);
 /* WHAT of UNIT as a label: "data", "data-1". */
 const char *replica_label(struct charm_plan *p, const char *what, int64_t unit);
+const char *replica_name(const struct charm_view *v, struct charm_plan *p, int64_t unit);
 const char *replica_target(struct charm_plan *p, int64_t unit);
 
 /* Targets and roles of all units, the Service of replicas, and what the status says of them. */

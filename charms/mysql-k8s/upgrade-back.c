@@ -12,6 +12,7 @@
 #include "upgrade.h"
 
 #include "charm.gen.h"
+#include "replica.h"
 #include "serve.h"
 
 #include <stdlib.h>
@@ -33,6 +34,7 @@ static void go_wrong(struct charm_ask *a, const char *why) {
         charm_next(a);
 }
 
+/* Replicas begin so too, and wait aside: they are made copies of it once it is whole and open. */
 void upgrade_anew(const struct charm_world *w, struct charm_ask *a) {
         if (charm_outcome(w))
                 return charm_next(a);
@@ -40,6 +42,9 @@ void upgrade_anew(const struct charm_world *w, struct charm_ask *a) {
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_SERVER_IMAGE, upgraded_option(charm_state(w, "image")) },
                                 { OPTION_DATA_FOLDER, charm_state(w, "folder") },
+                                { OPTION_UNITS_AHEAD, NULL }, { OPTION_UNIT_FOLDERS, NULL },
+                                { OPTION_UNITS_ASIDE,
+                                  replica_others(charm_world_view(w), charm_paper(a)) },
                                 { OPTION_MAINTENANCE, "true" }));
 }
 
@@ -314,6 +319,8 @@ static void count_exactly(const struct charm_world *w, struct charm_ask *a) {
         charm_result(a, "since", noted(w, a, 2));
         charm_set(a, "was-image", charm_option(v, OPTION_SERVER_IMAGE));
         charm_set(a, "was-folder", charm_option(v, OPTION_DATA_FOLDER));
+        charm_set(a, "was-folders", charm_option(v, OPTION_UNIT_FOLDERS));
+        charm_set(a, "was-aside", charm_option(v, OPTION_UNITS_ASIDE));
         charm_next(a);
 }
 
@@ -337,8 +344,9 @@ static void open_old(const struct charm_world *w, struct charm_ask *a) {
                 return charm_next(a);
         }
         charm_set(a, "opens", "1");
-        charm_ask_options(
-                a, CHARM_VALUES({ OPTION_UPGRADED_FROM, NULL }, { OPTION_MAINTENANCE, NULL }));
+        charm_ask_options(a,
+                          CHARM_VALUES({ OPTION_UPGRADED_FROM, NULL }, { OPTION_UNITS_ASIDE, NULL },
+                                       { OPTION_MAINTENANCE, NULL }));
 }
 
 static void tell_back(const struct charm_world *w, struct charm_ask *a) {
@@ -375,7 +383,9 @@ static void forward(const struct charm_world *w, struct charm_ask *a) {
                 return charm_next(a);
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_SERVER_IMAGE, set_or_null(charm_state(w, "was-image")) },
-                                { OPTION_DATA_FOLDER, set_or_null(charm_state(w, "was-folder")) }));
+                                { OPTION_DATA_FOLDER, set_or_null(charm_state(w, "was-folder")) },
+                                { OPTION_UNIT_FOLDERS, set_or_null(charm_state(w, "was-folders")) },
+                                { OPTION_UNITS_ASIDE, set_or_null(charm_state(w, "was-aside")) }));
 }
 
 static void settle_forward(const struct charm_world *w, struct charm_ask *a) {
@@ -430,8 +440,16 @@ static void write_again(const struct charm_world *w, struct charm_ask *a) {
         upgrade_let_write(w, a);
 }
 
+static void choose(const struct charm_world *w, struct charm_ask *a) {
+        const char *moved = replica_moved(charm_world_view(w), charm_paper(a));
+
+        if (moved)
+                return charm_give_up(a, "%s; nothing was touched", moved);
+        upgraded_choose(w, a);
+}
+
 const struct charm_step upgrade_rollback_steps[] = {
-        { "choose", upgraded_choose, 0, 0 },
+        { "choose", choose, 0, 0 },
         { "find", backup_find, 300, CHARM_ALL },
         { "nearest", backup_offer_nearest, 300, CHARM_ALL },
         { "verify", backup_read_through, BACKUP_HOURS, CHARM_ALL },

@@ -11,7 +11,6 @@
 
 #include "charm.gen.h"
 
-#include "replica.h"
 #include "restore-part.h"
 
 #include <stdlib.h>
@@ -91,18 +90,20 @@ static const char *names(const struct charm_world *w, struct charm_ask *a, int r
 
 /* ---- start */
 
+static void add_member(void *arg, const char *text) {
+        add(arg, true, "members", text);
+}
+
 void upgrade_start(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
-        const char *several = replica_several(v, charm_paper(a));
         struct found f = {};
 
         if (restore_part_refuses(w, a) ||
             !upgraded_may_begin(w, a, upgrade_image(v), charm_ready(v, "statefulset"),
                                 "read-only") ||
-            (!several && !backup_server_runs(w, a)))
+            !backup_server_runs(w, a))
                 return;
-        if (several)
-                add(&f, true, "members", several);
+        upgrade_look_at_members(w, a, add_member, &f);
         if (!charm_relations(v, ENDPOINT_S3_PARAMETERS))
                 add(&f, true, "backup",
                     "Missing relation with S3 integrator charm: upgrade makes a backup first");

@@ -7,6 +7,7 @@
 #include "upgrade.h"
 
 #include "charm.gen.h"
+#include "replica.h"
 
 #include <stdlib.h>
 
@@ -17,8 +18,26 @@
 #define LOOKS_SOON 30
 #define LOOK_PAUSE_LONG 10
 
+static int64_t number(const char *text) {
+        return text ? strtoll(text, NULL, 10) : 0;
+}
+
 const char *upgrade_image(const struct charm_view *v) {
         return upgraded_image(v, RESOURCE_MYSQL_IMAGE);
+}
+
+const char *upgrade_ahead(const struct charm_view *v) {
+        const char *text = charm_option(v, OPTION_UNITS_AHEAD), *space = strchr(text, ' ');
+
+        return space ? space + 1 : "";
+}
+
+const char *upgrade_unit_image(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
+        const char *ahead = charm_option(v, OPTION_UNITS_AHEAD);
+
+        return charm_list_has(upgrade_ahead(v), charm_text(p, "%lld", (long long)unit))
+                       ? charm_text(p, "%.*s", (int)strcspn(ahead, " "), ahead)
+                       : upgrade_image(v);
 }
 
 const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p) {
@@ -26,6 +45,22 @@ const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p
                        ? charm_text(p, "datadir = /var/lib/mysql/%s\n",
                                     charm_option(v, OPTION_DATA_FOLDER))
                        : "";
+}
+
+struct charm_hole upgrade_unit_folder(const struct charm_view *v, struct charm_plan *p,
+                                      int64_t unit) {
+        const char *text = charm_option(v, OPTION_UNIT_FOLDERS);
+
+        for (; *text; text = charm_list_rest(text)) {
+                const char *one = charm_list_first(p, text);
+
+                if (number(one) == unit)
+                        return (struct charm_hole){ "arguments", CHARM_JSON,
+                                                    charm_text(p,
+                                                               "[\"--datadir=/var/lib/mysql/%s\"]",
+                                                               strchr(one, ':') + 1) };
+        }
+        return (struct charm_hole){ "arguments", CHARM_NONE };
 }
 
 /* Half a restored database is written to by nobody, by whichever server has it. */
@@ -39,11 +74,23 @@ struct charm_hole upgrade_maintenance(const struct charm_view *v) {
                                     "[mysqld]\nread_only = ON\n", 0 };
 }
 
+static bool is_ahead(const struct charm_view *v) {
+        const char *image = upgrade_image(v), *ahead = charm_option(v, OPTION_UNITS_AHEAD);
+        size_t length = strcspn(ahead, " ");
+
+        return length && (strlen(image) != length || strncmp(image, ahead, length) != 0);
+}
+
 void upgrade_say(const struct charm_view *v, struct charm_plan *p) {
         if (charm_option_bool(v, OPTION_MAINTENANCE))
                 charm_status(p, CHARM_MAINTENANCE,
                              "read-only: an action upgrades it, or one that did has broken off "
                              "(option maintenance)");
+        else if (is_ahead(v))
+                charm_status(p, CHARM_MAINTENANCE,
+                             "replicas run another version (option units-ahead, %.200s): an action "
+                             "upgrades them, or one that did has broken off",
+                             charm_option(v, OPTION_UNITS_AHEAD));
         if (charm_option_set(v, OPTION_SERVER_IMAGE))
                 charm_status(p, CHARM_ACTIVE,
                              "runs %.200s, which upgrade has set (option server-image)",
@@ -65,8 +112,24 @@ void upgrade_settle(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
-void upgrade_ask_seen(struct charm_ask *a) {
-        charm_ask_sql(a, "server", CHARM_TEXTS(UPGRADE_SEEN), NULL);
+const char *upgrade_server_label(const struct charm_world *w, struct charm_ask *a) {
+        return replica_label(charm_paper(a), "statefulset", number(charm_state(w, "member")));
+}
+
+void upgrade_ask_seen(const struct charm_world *w, struct charm_ask *a) {
+        const char *member = charm_state(w, "member");
+
+        if (!member)
+                return charm_ask_sql(a, "server", CHARM_TEXTS(UPGRADE_SEEN), NULL);
+        charm_ask_sql(a, replica_target(charm_paper(a), number(member)),
+                      CHARM_TEXTS(UPGRADE_SEEN, "SHOW REPLICA STATUS"), NULL);
+}
+
+/* "No" for one that is no replica. */
+static const char *running(const struct charm_world *w, struct charm_ask *a, const char *column) {
+        const char *value = replica_column(w, a, 2, column);
+
+        return value ? value : "No";
 }
 
 struct upgrade_seen upgrade_seen_of(const struct charm_world *w, struct charm_ask *a) {
@@ -74,8 +137,13 @@ struct upgrade_seen upgrade_seen_of(const struct charm_world *w, struct charm_as
                    *up = charm_answer(w, "/results/1/rows/0/1");
         struct upgrade_seen s = { charm_answer(w, "/results/0/rows/0/0"),
                                   charm_answer(w, "/results/0/rows/0/1"),
-                                  charm_answer(w, "/results/0/rows/0/2"), NULL };
+                                  charm_answer(w, "/results/0/rows/0/2") };
+        const char *io = running(w, a, "Replica_IO_Running"),
+                   *sql = running(w, a, "Replica_SQL_Running");
+        bool member = charm_state(w, "member") != NULL;
 
+        s.replicates = !member || (!strcmp(io, "Yes") && !strcmp(sql, "Yes"));
+        s.stopped = member && (!strcmp(io, "No") || strcmp(sql, "Yes") != 0);
         if (now && up)
                 s.started = charm_text(charm_paper(a), "%lld",
                                        strtoll(now, NULL, 10) - strtoll(up, NULL, 10));
@@ -100,10 +168,6 @@ void upgrade_fence(const struct charm_world *w, struct charm_ask *a) {
 
 /* ---- one that comes up */
 
-static int64_t number(const char *text) {
-        return text ? strtoll(text, NULL, 10) : 0;
-}
-
 /* A second is lost between two roundings. */
 static bool is_another(const struct charm_world *w, const struct upgrade_seen *s) {
         return number(s->started) > number(charm_state(w, "started")) + 1;
@@ -126,21 +190,21 @@ enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a
                                 const char *folder, const char *other, struct upgrade_seen *ret) {
         const struct charm_view *v = charm_world_view(w);
         const char *since = charm_state(w, "since"), *outcome = charm_outcome(w);
+        const char *label = upgrade_server_label(w, a);
 
         *ret = upgrade_seen_of(w, a);
         if (ret->started && (!another || is_another(w, ret)) &&
             (!folder || strstr(ret->folder, folder)) && !(other && strstr(ret->folder, other)) &&
-            charm_ready(v, "statefulset"))
+            (ret->replicates || charm_state(w, "copies")) && charm_ready(v, label))
                 return end_look(a, UPGRADE_CAME);
         if (!since)
                 charm_set(a, "since", charm_text(charm_paper(a), "%lld", (long long)charm_now(w)));
         else if (charm_now(w) - number(since) > charm_param_int(w, "wait") * 1000)
                 return end_look(a, UPGRADE_CAME_NOT);
-        if (ret->version || !outcome || strcmp(outcome, "done") != 0 ||
-            !charm_ready(v, "statefulset"))
+        if (ret->version || !outcome || strcmp(outcome, "done") != 0 || !charm_ready(v, label))
                 look_later(w, a);
         else
-                upgrade_ask_seen(a);
+                upgrade_ask_seen(w, a);
         return UPGRADE_WAITS;
 }
 

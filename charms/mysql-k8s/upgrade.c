@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* upgrade.c - the action upgrade: another version of the server
  *
- *   start ... backups ──▶ judge ──▶ maintain ──▶ told ──▶ fence ──▶ free ──▶ survey ──▶ read ...
- *     begin ──▶ before ──▶ reach ──▶ dump ──▶ after ──▶ steady ──▶ note ──▶ switch ──▶ apply
- *     ──▶ gate ──▶ refit ──▶ same ──▶ try ──▶ watch ──▶ place ──▶ over ──▶ write ──▶ file ──▶ done
+ *   start ... backups ──▶ judge ──▶ member ... passed (replicas: upgrade-members.c) ──▶ maintain
+ *     ──▶ told ──▶ fence ──▶ free ──▶ survey ──▶ read ... before ──▶ reach ──▶ dump ──▶ after
+ *     ──▶ steady ──▶ note ──▶ switch ──▶ apply ──▶ gate ──▶ refit ──▶ same ──▶ unlock ──▶ try
+ *     ──▶ watch ──▶ place ──▶ over ──▶ write ──▶ file ──▶ done
  *
  * Up to `judge` nothing is touched. Then nobody but the administrator writes, until the new server
  * has passed: clients go on reading, but for its start. So the backup has all that was ever
@@ -19,6 +20,7 @@
 
 #include "binlog.h"
 #include "charm.gen.h"
+#include "replica.h"
 
 #include <stdlib.h>
 
@@ -65,7 +67,7 @@ static void switch_over(const struct charm_world *w, struct charm_ask *a) {
         charm_ask_config(a, OPTION_SERVER_IMAGE, charm_param(w, "image"));
 }
 
-static bool is_target(const struct charm_world *w, const char *version) {
+bool upgrade_is_target(const struct charm_world *w, const char *version) {
         struct upgrade_version is, target;
 
         return charm_state(w, "of-tag") ||
@@ -90,7 +92,7 @@ static void gate(const struct charm_world *w, struct charm_ask *a) {
         charm_set(a, "started", s.started);
         charm_set(a, "touched",
                   backup_same_version(s.version, charm_state(w, "server")) ? NULL : "1");
-        if (!is_target(w, s.version))
+        if (!upgrade_is_target(w, s.version))
                 return charm_give_up(a, "the new server is %s, and %s was to be expected",
                                      s.version, charm_state(w, "target"));
         if (!strcmp(s.read_only, "0")) {
@@ -150,6 +152,14 @@ static void same(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
+/* A server that has replicas is closed to everybody from its start on: here the loop opens it to
+ * its administrator, and may have to do so yet. */
+static void unlock(const struct charm_world *w, struct charm_ask *a) {
+        if (charm_outcome(w) || replica_units(charm_world_view(w)) == 1)
+                return charm_next(a);
+        charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL super_read_only = OFF"), NULL);
+}
+
 #define TRIED "mooring_gate"
 
 static void try_row(const struct charm_world *w, struct charm_ask *a) {
@@ -171,19 +181,21 @@ static void try_row(const struct charm_world *w, struct charm_ask *a) {
 static void watch(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
         struct upgrade_seen s = upgrade_seen_of(w, a);
+        const char *label = upgrade_server_label(w, a);
         long long before, now;
 
         if (!charm_outcome(w))
                 return charm_ask_wait(a, charm_param_int(w, "watch"));
         if (!s.started)
-                return upgrade_ask_seen(a);
+                return upgrade_ask_seen(w, a);
         before = strtoll(charm_state(w, "started"), NULL, 10);
         now = strtoll(s.started, NULL, 10);
-        if (now > before + 1 || !charm_ready(v, "statefulset"))
+        if (now > before + 1 || !charm_ready(v, label))
                 return charm_give_up(a, "the new server did not stay up: %s",
-                                     charm_ready(v, "statefulset")
-                                             ? "it was started again"
-                                             : charm_reason(v, "statefulset"));
+                                     charm_ready(v, label) ? "it was started again"
+                                                           : charm_reason(v, label));
+        if (s.stopped)
+                return charm_give_up(a, "the new server does not replicate any more");
         charm_next(a);
 }
 
@@ -210,7 +222,7 @@ static void open_new(const struct charm_world *w, struct charm_ask *a) {
                                   charm_text(p, "%s %s %s %s", charm_state(w, "id"),
                                              charm_state(w, "image"), backup_time(p, charm_now(w)),
                                              charm_state(w, "gtids")) },
-                                { OPTION_MAINTENANCE, NULL }));
+                                { OPTION_UNITS_AHEAD, NULL }, { OPTION_MAINTENANCE, NULL }));
 }
 
 static void tell_done(const struct charm_world *w, struct charm_ask *a) {
@@ -327,7 +339,8 @@ static void reopen(const struct charm_world *w, struct charm_ask *a) {
         }
         if (charm_state(w, "switched"))
                 charm_log(a, "the server of before is back, with every table as backed up");
-        charm_ask_config(a, OPTION_MAINTENANCE, NULL);
+        charm_ask_options(a,
+                          CHARM_VALUES({ OPTION_UNITS_ASIDE, NULL }, { OPTION_MAINTENANCE, NULL }));
 }
 
 static void write_again(const struct charm_world *w, struct charm_ask *a) {
@@ -336,9 +349,17 @@ static void write_again(const struct charm_world *w, struct charm_ask *a) {
         upgrade_let_write(w, a);
 }
 
+/* Where the primary is back. */
+static void choose_behind(const struct charm_world *w, struct charm_ask *a) {
+        if (is_over(w) || charm_state(w, "stays") || is_half(w))
+                return charm_goto(a, "end");
+        upgrade_choose_behind(w, a);
+}
+
 const struct charm_step upgrade_steps[] = {
         UPGRADE_CHECKS,
         { "judge", upgrade_judge, 0, 0 },
+        UPGRADE_MEMBERS(watch),
         { "maintain", upgrade_maintain, 300, 0 },
         { "told", upgrade_settle, 600, 0 },
         { "fence", upgrade_fence, 600, CHARM_ALL },
@@ -359,6 +380,7 @@ const struct charm_step upgrade_steps[] = {
         { "gate", gate, 60, CHARM_ALL },
         { "refit", refit, BACKUP_HOURS, CHARM_ALL },
         { "same", same, BACKUP_HOURS, 0 },
+        { "unlock", unlock, 300, 0 },
         { "try", try_row, 300, 0 },
         { "watch", watch, 3900, 0 },
         { "place", place, 300, 0 },
@@ -378,5 +400,6 @@ const struct charm_step upgrade_steps[] = {
         { "account", upgrade_account_if_anew, 120, CHARM_CLEANUP | CHARM_ALL },
         { "reopen", reopen, 300, CHARM_CLEANUP | CHARM_ALL },
         { "again", write_again, 600, CHARM_CLEANUP | CHARM_ALL },
+        UPGRADE_MEMBERS_BACK(choose_behind),
         {}
 };

@@ -5,7 +5,9 @@
  * The option maintenance makes the server start read-only, by a file that no restart of the pod
  * comes from; upgraded-from has two words more, of when clients were let in to the new server and
  * what it had written until then (GTIDs, "-": it tells none); data-folder is where on the volume
- * the server's data are: a way back begins with an empty one, and leaves the other as it is. */
+ * the server's data are: a way back begins with an empty one, and leaves the other as it is.
+ * units-ahead, "IMAGE 1,2", has the replicas that run another image than the primary; unit-folders,
+ * "1:data-abcd", those whose data are elsewhere than data-folder says. */
 #pragma once
 
 #include "backup-server.h"
@@ -13,10 +15,16 @@
 
 #define UPGRADE_NO_GTID "-"
 
-/* The image that runs, or is to. */
+/* The image that runs, or is to; of unit 0, and of UNIT. */
 const char *upgrade_image(const struct charm_view *v);
+const char *upgrade_unit_image(const struct charm_view *v, struct charm_plan *p, int64_t unit);
 /* A line of my.cnf, or "". */
 const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p);
+/* Arguments of UNIT's server, where its data are elsewhere. */
+struct charm_hole upgrade_unit_folder(const struct charm_view *v, struct charm_plan *p,
+                                      int64_t unit);
+/* The units that units-ahead names, "1,2", or "". */
+const char *upgrade_ahead(const struct charm_view *v);
 /* It is upgraded, or restored in part: it takes no writes. */
 bool upgrade_shuts(const struct charm_view *v);
 /* The file that makes it read-only, while it is upgraded or restored in part; CHARM_NONE: it takes
@@ -68,22 +76,53 @@ void upgrade_fence(const struct charm_world *w, struct charm_ask *a);
 
 struct upgrade_seen {
         const char *version, *read_only, *folder, *started;
+        bool replicates; /* or is no replica */
+        bool stopped;    /* does not, and does not try to */
 };
 enum upgrade_came { UPGRADE_WAITS, UPGRADE_CAME, UPGRADE_CAME_NOT };
-/* Until a server (ANOTHER: one that was started after "started") answers, is ready, and has its
- * data in FOLDER (NULL: anywhere) and not in OTHER (NULL), or the parameter "wait" is over. WAITS:
- * it has asked for something. */
+/* Until a server (ANOTHER: one that was started after "started") answers, is ready, has its data in
+ * FOLDER (NULL: anywhere) and not in OTHER (NULL), and replicates (if the state has no folder under
+ * "copies"), or the parameter "wait" is over. WAITS: it has asked for something. It is the unit
+ * "member" of the state, or the primary. */
 enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a, bool another,
                                 const char *folder, const char *other, struct upgrade_seen *ret);
 /* Two statements that tell what upgrade_seen_of reads, and what asks for them alone. */
 #define UPGRADE_SEEN                                                                               \
         "SELECT VERSION(), @@global.read_only, @@datadir, UNIX_TIMESTAMP()",                       \
                 "SHOW GLOBAL STATUS LIKE 'Uptime'"
-void upgrade_ask_seen(struct charm_ask *a);
+void upgrade_ask_seen(const struct charm_world *w, struct charm_ask *a);
 struct upgrade_seen upgrade_seen_of(const struct charm_world *w, struct charm_ask *a);
+/* Its StatefulSet's label. */
+const char *upgrade_server_label(const struct charm_world *w, struct charm_ask *a);
 /* Steps: it takes writes; and its file says so too, so that it does after a restart. */
 void upgrade_let_write(const struct charm_world *w, struct charm_ask *a);
 void upgrade_await_file(const struct charm_world *w, struct charm_ask *a);
+
+/* ---- upgrade-members.c: replicas, one after the other. What stands in their way goes to ADD */
+void upgrade_look_at_members(const struct charm_world *w, struct charm_ask *a,
+                             void (*add)(void *arg, const char *text), void *arg);
+/* Steps; WATCH is the one that waits whether what is new stays up. They leave for "maintain". */
+#define UPGRADE_MEMBERS(WATCH)                                                                     \
+        { "member", upgrade_choose_member, 300, 0 }, { "ahead", upgrade_go_ahead, 300, 0 },        \
+                { "come", upgrade_await_member, 60, CHARM_ALL }, { "stay", WATCH, 3900, 0 },       \
+                { "passed", upgrade_pass_member, 0, 0 }
+void upgrade_choose_member(const struct charm_world *w, struct charm_ask *a);
+void upgrade_go_ahead(const struct charm_world *w, struct charm_ask *a);
+void upgrade_await_member(const struct charm_world *w, struct charm_ask *a);
+void upgrade_pass_member(const struct charm_world *w, struct charm_ask *a);
+/* The way back; CHOOSE is upgrade_choose_behind where there is one. */
+#define UPGRADE_MEMBERS_BACK(CHOOSE)                                                               \
+        { "behind", CHOOSE, 0, CHARM_CLEANUP | CHARM_ALL },                                        \
+                { "return", upgrade_go_back, 300, CHARM_CLEANUP | CHARM_ALL },                     \
+                { "unroll", upgrade_settle, 60, CHARM_CLEANUP | CHARM_ALL },                      \
+                { "returned", upgrade_await_back, 60, CHARM_CLEANUP | CHARM_ALL },                 \
+                { "end", upgrade_end, 0, CHARM_CLEANUP }
+void upgrade_choose_behind(const struct charm_world *w, struct charm_ask *a);
+void upgrade_go_back(const struct charm_world *w, struct charm_ask *a);
+void upgrade_await_back(const struct charm_world *w, struct charm_ask *a);
+void upgrade_end(const struct charm_world *w, struct charm_ask *a);
+/* The version is the one that the image said. */
+bool upgrade_is_target(const struct charm_world *w, const char *version);
 
 /* ---- upgrade-back.c: steps that begin "image" on an empty folder, "folder", with what the backup
  * "id" has. What goes wrong is noted as "half", and the next ones do nothing; else "whole" */

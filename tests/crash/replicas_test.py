@@ -3,12 +3,12 @@
 """The actions of a primary and its replica, killed in the middle: replicas_test.py BUILD [ACTION...]
 
 Two of MySQL's own servers behind the simulator's pods. promote-to-primary goes to and fro; for fail-over the primary is dead, and what comes
-back is taken in by rejoin-replica or replace-replica. Killed are
+back is taken in by rejoin-replica or replace-replica; upgrade goes from one image to another. Killed are
 
 commit      the daemon, gone after its Nth commit, and
 before      before its Nth: what a step asked for was done, and nobody noted that
 worker      the charm's workers, at the Nth turn
-replica     the server that is switched to (or taken in), at the Nth turn
+replica     the server that is switched to (or taken in, or the replica of what is upgraded), at the Nth turn
 primary     the other one, at the Nth turn (only where it lives)
 
 With the daemon or a worker gone, each ends as without. Where a server goes away, an action may say that it could not; then it is run once more.
@@ -21,7 +21,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 for folder in ("scenario", "crash"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / folder))
-from lib import data, operations  # noqa: E402
+from lib import data, operations, upgrades  # noqa: E402
 from lib.services import MYSQL  # noqa: E402
 from lib.world import Trouble, until  # noqa: E402
 from charms_test import LIVE, MANY, Kills, kill_workers, wait_turn  # noqa: E402
@@ -77,7 +77,8 @@ class Run:
         return f"{self.name} of {MYSQL}/{self.unit}"
 
     def begin(self):
-        path, body = f"applications/{MYSQL}/actions/{self.name}", {"unit": f"{MYSQL}/{self.unit}", "params": self.params}
+        on = {} if self.name == "upgrade" else {"unit": f"{MYSQL}/{self.unit}"}
+        path, body = f"applications/{MYSQL}/actions/{self.name}", {"params": self.params} | on
         asked = operations.ASKED if self.name in APPROVED else None
         self.operation = self.kills.send("POST", path, body, by=asked)["operation"]
         if asked:
@@ -156,7 +157,21 @@ def lose_and_replace(kills):
     return lose(kills, "replace-replica")
 
 
-ACTIONS = {"promote-to-primary": switch, "fail-over": lose_and_rejoin, "rejoin-replica": lose_and_rejoin, "replace-replica": lose_and_replace}
+def change_version(kills):
+    """To another image, which says it is a later one than what runs."""
+    kills.write()
+    if kills.primary() != 0:
+        switch(kills)
+    new = next(image for image in (upgrades.later(kills.world, more) for more in (1, 2)) if image != two.images(kills.world)[0])
+    turns = Run(kills, "upgrade", 1, image=new, watch=1).to_the_end()
+    if two.images(kills.world) != [new, new] or upgrades.option(kills.world, "maintenance") != "false":
+        raise Trouble(f"{two.images(kills.world)}, not {new}")
+    kills.write()
+    kills.check(0)
+    return {"upgrade": turns}
+
+
+ACTIONS = {"upgrade": change_version, "promote-to-primary": switch, "fail-over": lose_and_rejoin, "rejoin-replica": lose_and_rejoin, "replace-replica": lose_and_replace}
 
 
 # ---- what is killed
@@ -210,6 +225,7 @@ SAMPLE = (
     (switch, {"promote-to-primary": Daemon("MOORING_DIE_BEFORE", 8)}),
     (switch, {"promote-to-primary": Server(4, False)}),
     (lose_and_rejoin, {"fail-over": Daemon("MOORING_DIE_AFTER", 4), "rejoin-replica": Daemon("MOORING_DIE_BEFORE", 6)}),
+    (change_version, {"upgrade": Daemon("MOORING_DIE_AFTER", 30)}),
     (lose_and_replace, {"fail-over": Worker(3), "replace-replica": Daemon("MOORING_DIE_AFTER", 9)}),
 )
 
@@ -253,7 +269,8 @@ def prepare(kills):
     kills.start()
     until(kills.alive, "the daemon's socket", seconds=120)
     world.cluster.make_known(world)
-    two.replicated(world)
+    two.pair(world)
+    two.write(world, 0, "before")
     kills.check(0)
 
 

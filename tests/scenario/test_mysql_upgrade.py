@@ -5,9 +5,10 @@ the pods; both images of a test are run by the same version, which their tags on
 import json
 
 from lib.backups import TABLES, Gate, backup, fill, sums, writable
-from lib.operations import approved, done, failed, run, show
+from lib.operations import approved, done, failed, run
 from lib.runner import main, test
 from lib.services import MYSQL, ask, root_password, seen_filled, sql
+from lib.upgrades import is_open, later, log_of, option, version
 from lib.world import Trouble
 
 
@@ -15,34 +16,9 @@ def image(world):
     return world.cluster.kube.get("statefulsets", world.cluster.model, MYSQL)["spec"]["template"]["spec"]["containers"][0]["image"]
 
 
-def version(world):
-    return [int(n) for n in sql(world, "SELECT VERSION()").split("-")[0].split(".")]
-
-
-def later(world, more=1):
-    """An image that says it is a later one; the same server runs it."""
-    major, minor, patch = version(world)
-    return f"docker.io/library/mysql:{major}.{minor}.{patch + more}-of-a-test"
-
-
-def option(world, name):
-    return world.ctl("config", MYSQL, name).ok().out.strip()
-
-
-def log_of(world, operation):
-    return [line["text"] for line in show(world, operation)["log"]]
-
-
 def check(world, **params):
     found = done(world, run(world, MYSQL, "pre-upgrade-check", **params))["results"]
     return found, {one["check"] for one in json.loads(found["findings"])}
-
-
-def is_open(world):
-    if not writable(world) or option(world, "maintenance") != "false":
-        raise Trouble(f"not open: {option(world, 'maintenance')}")
-    sql(world, "CREATE TABLE other.opened (a INT); DROP TABLE other.opened")
-    world.wait_active()
 
 
 @test("pre-upgrade-check tells what stands in the way as findings, and touches nothing", shares=backup)

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A primary and its replica, with MySQL's own servers behind the pods: copied, switched, failed over, fenced, scaled in again."""
+"""A primary and its replica, with MySQL's own servers behind the pods: copied, switched, failed over, fenced, scaled in again, and of another version (both
+images of such a test are run by the same one, which their tags only claim to be others)."""
 from lib import data
+from lib.backups import backup, fill, sums
 from lib.mysql_client import Refused, login
-from lib.operations import approved, done, failed, kill, run
+from lib.operations import approved, done, failed, kill, run, show
 from lib.runner import Skip, main, test
 from lib.services import MYSQL, root_password
+from lib.upgrades import is_open, later, log_of, option
 from lib.world import Trouble, until
 
 ONLY = "there the servers are MariaDB's, which have no such replicas"
@@ -167,6 +170,102 @@ def _(world):
     on(world, 1, "rejoin-replica").ok()
     world.wait_for("the Service to move", lambda: leads_to(world) == MYSQL)
     primary_is(world, 0)
+
+
+def pair(world):
+    if not data.MYSQL:
+        raise Skip("with MySQL's own servers only (--mysql)")
+    backup(world)
+    sql(world, 0, "CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY AUTO_INCREMENT, what TEXT)")
+    world.ctl("scale-application", MYSQL, "2").ok()
+    both_run(world)
+
+
+def both_run(world):
+    world.wait_status(MYSQL, "active", f"{MYSQL}/0 is the primary", f"{MYSQL}/1 replicates", seconds=180)      # what failed for long is tried once a minute
+    primary_is(world, 0)
+
+
+def images(world):
+    found = [world.cluster.kube.get("statefulsets", world.cluster.model, name) for name in (MYSQL, SECOND)]
+    return [one["spec"]["template"]["spec"]["containers"][0]["image"] for one in found]
+
+
+def rows(world, unit):
+    return sql(world, unit, "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders")
+
+
+def same_rows(world):
+    world.wait_for("the replica to have what the primary has", lambda: rows(world, 1) == rows(world, 0))
+
+
+@test("the replica goes first while clients write, then the primary, closed until it has passed; rollback gives both back what was before", shares=pair, real=ONLY)
+def _(world):
+    fill(world)
+    write(world, 0, "before")
+    before, was, new = sums(world), images(world), later(world)
+    world.cluster.data.held.add(PODS[1])
+    operation = run(world, MYSQL, "upgrade", image=new, watch=1)
+    try:
+        world.wait_for("the replica's turn", lambda: images(world) == [was[0], new])
+        write(world, 0, "meanwhile")
+    finally:
+        world.cluster.data.held.clear()
+    made = done(world, operation)["results"]
+    if images(world) != [new, new] or sums(world) != before or option(world, "units-ahead"):
+        raise Trouble(f"{images(world)} {made} {option(world, 'units-ahead')}")
+    both_run(world)
+    is_open(world)
+    write(world, 0, "after")
+    same_rows(world)
+    told = done(world, approved(world, MYSQL, "rollback", force=True))["results"]
+    if images(world) != was or sums(world) != before or int(told["transactions-lost"]) < 1 or rows(world, 0) != "before,meanwhile":
+        raise Trouble(f"{images(world)} {told} {rows(world, 0)}")
+    both_run(world)
+    is_open(world)
+    same_rows(world)
+    write(world, 0, "again")
+    same_rows(world)
+
+
+@test("a replica that does not come up is taken back, in the end as a copy in a folder of its own; the primary was not touched", shares=pair, real=ONLY)
+def _(world):
+    write(world, 0, "kept")
+    was, folder = images(world), option(world, "unit-folders")
+    world.cluster.data.held.add(PODS[1])
+    operation = run(world, MYSQL, "upgrade", image=later(world), wait=5)
+    try:
+        world.wait_for("an empty folder", lambda: option(world, "unit-folders") != folder, 180)
+        if ask(world, 0, "INSERT INTO shop.orders (what) VALUES ('meanwhile')")[0]:
+            raise Trouble("the primary takes no writes")
+    finally:
+        world.cluster.data.held.clear()
+    failed(world, operation, f"{MYSQL}/1 did not come up and replicate")
+    if images(world) != was or option(world, "units-ahead") or option(world, "maintenance") != "false":
+        raise Trouble(f"{images(world)} {option(world, 'units-ahead')}\n{log_of(world, operation)}")
+    both_run(world)
+    same_rows(world)
+
+
+@test("a primary that does not come up is back with all its rows, and the replica after it", shares=pair, real=ONLY)
+def _(world):
+    fill(world)
+    write(world, 0, "more")
+    before, was, new = sums(world), images(world), later(world)
+    operation = run(world, MYSQL, "upgrade", image=new, wait=20, watch=1)
+    try:
+        world.wait_for("the primary's turn", lambda: option(world, "maintenance") == "true")
+        world.cluster.data.held.add(PODS[0])
+        world.wait_for("the new primary", lambda: images(world)[0] == new)
+        world.wait_for("the old one", lambda: images(world)[0] != new)
+    finally:
+        world.cluster.data.held.clear()
+    failed(world, operation, "the new server did not come up")
+    if images(world) != was or sums(world) != before or option(world, "units-ahead"):
+        raise Trouble(f"{images(world)} {show(world, operation)}")
+    is_open(world)
+    both_run(world)
+    same_rows(world)
 
 
 if __name__ == "__main__":

@@ -169,8 +169,9 @@ class DataPlane(threading.Thread):
     def run_mysql(self, pod):
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         data, more = self.volume_of(pod), self.settings(pod)
-        if data and "datadir" in more:
-            data = data.with_name(f"{data.name}-{Path(more['datadir']).name}")
+        arguments = dict(word.removeprefix("--").split("=", 1) for word in pod["spec"]["containers"][0].get("args", []) if "=" in word)
+        if data and "datadir" in more | arguments:
+            data = data.with_name(f"{data.name}-{Path((more | arguments)['datadir']).name}")
         names = [volume["secret"]["secretName"] for volume in pod["spec"]["volumes"] if "secret" in volume]
         password = self.secret(namespace, names[0]) if names else None
         if not data or not password:
