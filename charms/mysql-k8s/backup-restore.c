@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backup-restore.c - the action restore
  *
- *   find ──▶ verify ──▶ use ──▶ quiet ──▶ note ──▶ here ──▶ restore ──▶ check ──▶ open ──▶ forget
- *                └▶ until ──▶ logs ──▶ scan ──▶ use ...  check ──▶ replay ──▶ open          │
- *                                                                            write ◀── file ◀┘
+ *   find ──▶ verify ──▶ use ──▶ quiet ──▶ note ──▶ told ──▶ closed ──▶ here ──▶ restore ──▶ check
+ *                └▶ until ──▶ logs ──▶ scan ──▶ use ...                 check ──▶ replay ──▶ open
+ *                                               check ──▶ open ──▶ forget ──▶ file ──▶ write
  *
  * The second row is that of restore-to-time (binlog-replay.c). Then all databases are of that
  * moment: those that came after the backup are dropped too, and made again by what is replayed.
@@ -13,7 +13,9 @@
  * databases of the backup are dropped and read back by one client, which holds a lock, so that
  * one of a killed daemon ends before the next begins; tables are compared. A restore that breaks
  * off leaves the server read-only: half a database is written to by nobody, and another restore
- * makes it whole; until then that is what the application's status says (restore-part.h). */
+ * makes it whole; until then that is what the application's status says (restore-part.h).
+ *
+ * It is done to the primary, with binary logs on: replicas do what it does. */
 #include "backup-server.h"
 
 #include "charm.gen.h"
@@ -26,10 +28,6 @@
 /* ---- find */
 
 static void find(const struct charm_world *w, struct charm_ask *a) {
-        const char *several = replica_several(charm_world_view(w), charm_paper(a));
-
-        if (several)
-                return charm_give_up(a, "%s", several);
         if (backup_server_runs(w, a))
                 backup_find(w, a);
 }
@@ -114,6 +112,27 @@ static void quiet(const struct charm_world *w, struct charm_ask *a) {
                 return charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL read_only = ON"), NULL);
         }
         charm_next(a);
+}
+
+/* ---- told, closed: among several the loop keeps the primary closed from the note on. What it
+ * opened before it knew, or closed to everybody as it started, is put right here */
+
+static bool is_alone(const struct charm_world *w) {
+        return replica_units(charm_world_view(w)) == 1;
+}
+
+static void settle(const struct charm_world *w, struct charm_ask *a) {
+        if (is_alone(w) || charm_outcome(w))
+                return charm_next(a);
+        charm_ask_settled(a);
+}
+
+static void close_again(const struct charm_world *w, struct charm_ask *a) {
+        if (is_alone(w) || charm_outcome(w))
+                return charm_next(a);
+        charm_ask_sql(a, "server",
+                      CHARM_TEXTS("SET GLOBAL read_only = ON", "SET GLOBAL super_read_only = OFF"),
+                      NULL);
 }
 
 /* ---- here: all databases go; after a replay that broke off there may be others than before it */
@@ -249,6 +268,8 @@ const struct charm_step backup_restore_steps[] = {
         { "use", look_at_use, 300, 0 },
         { "quiet", quiet, 300, 0 },
         { "note", restore_part_note, 300, 0 },
+        { "told", settle, 120, CHARM_ALL },
+        { "closed", close_again, 300, 0 },
         { "here", look_here, 300, 0 },
         { "restore", restore, BACKUP_HOURS, CHARM_ALL },
         { "check", check, BACKUP_HOURS, 0 },

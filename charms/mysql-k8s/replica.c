@@ -50,21 +50,6 @@ const char *replica_others(const struct charm_view *v, struct charm_plan *p) {
         return out;
 }
 
-const char *replica_several(const struct charm_view *v, struct charm_plan *p) {
-        const char *application = charm_application(v);
-        const char *first =
-                replica_primary(v) == 0
-                        ? ""
-                        : charm_text(p, "run %s/0 promote-to-primary, then ", application);
-
-        if (replica_units(v) == 1)
-                return NULL;
-        return charm_text(p,
-                          "%lld servers, and this is done with one: %sscale-application %s 1, and "
-                          "out again when it is done",
-                          (long long)replica_units(v), first, application);
-}
-
 int64_t replica_number(const struct charm_view *v, const char *unit) {
         const char *slash = strchr(unit, '/');
         char *end;

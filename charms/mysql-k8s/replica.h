@@ -23,8 +23,6 @@
 int64_t replica_units(const struct charm_view *v);
 int64_t replica_primary(const struct charm_view *v);
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit);
-/* What to do before what works with one server only; NULL: there is one. */
-const char *replica_several(const struct charm_view *v, struct charm_plan *p);
 /* What to do before what begins with unit 0 as the primary; NULL: it is. */
 const char *replica_moved(const struct charm_view *v, struct charm_plan *p);
 /* "1,2": all beside unit 0; NULL: there is none. */

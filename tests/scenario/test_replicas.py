@@ -3,7 +3,7 @@
 """A primary and its replica, with MySQL's own servers behind the pods: copied, switched, failed over, fenced, scaled in again, and of another version (both
 images of such a test are run by the same one, which their tags only claim to be others)."""
 from lib import data
-from lib.backups import backup, fill, sums
+from lib.backups import TABLES, Gate, backup, create, fill, harm, restore, sums
 from lib.mysql_client import Refused, login
 from lib.operations import approved, done, failed, kill, run, show
 from lib.runner import Skip, main, test
@@ -14,6 +14,7 @@ from lib.world import Trouble, until
 ONLY = "there the servers are MariaDB's, which have no such replicas"
 SECOND = f"{MYSQL}-unit-1"
 PODS = (f"{MYSQL}-0", f"{SECOND}-0")
+ROWS = "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders"
 
 
 def replicated(world):
@@ -192,11 +193,39 @@ def images(world):
 
 
 def rows(world, unit):
-    return sql(world, unit, "SELECT GROUP_CONCAT(what ORDER BY id) FROM shop.orders")
+    return sql(world, unit, ROWS)
 
 
 def same_rows(world):
-    world.wait_for("the replica to have what the primary has", lambda: rows(world, 1) == rows(world, 0))
+    world.wait_for("the replica to have what the primary has", lambda: ask(world, 1, ROWS)[:2] == (0, rows(world, 0) + "\n"))
+
+
+@test("a restore of a primary: nobody writes until it is whole, and its replica does what it does", shares=pair, real=ONLY)
+def _(world):
+    fill(world)
+    write(world, 0, "kept")
+    before, made = sums(world), create(world)
+    harm(world)
+    sql(world, 0, "DELETE FROM shop.orders")
+    gate = Gate(world, "mysql", before=True)
+    try:
+        operation = restore(world, **{"backup-id": made["backup-id"], "force": True})
+        gate.wait()
+        world.cluster.data.kill(PODS[0])                # it starts closed to everybody, and is opened to its administrator only
+        gate.open()
+        world.wait_for("the server", lambda: ask(world, 0, "SELECT 1")[0] == 0)
+        if sql(world, 0, "SELECT @@GLOBAL.read_only") != "1":
+            raise Trouble("clients write while it is restored")
+    finally:
+        gate.remove()
+    done(world, operation)
+    if sums(world) != before or not has(world, 0, "kept"):
+        raise Trouble("not restored as it was")
+    both_run(world)
+    is_open(world)
+    same_rows(world)
+    tables = "CHECKSUM TABLE " + ", ".join(TABLES)
+    world.wait_for("the replica to have the tables", lambda: ask(world, 1, tables)[1] == ask(world, 0, tables)[1])
 
 
 @test("the replica goes first while clients write, then the primary, closed until it has passed; rollback gives both back what was before", shares=pair, real=ONLY)
