@@ -339,6 +339,9 @@ static void reopen(const struct charm_world *w, struct charm_ask *a) {
         }
         if (charm_state(w, "switched"))
                 charm_log(a, "the server of before is back, with every table as backed up");
+        /* Where nothing began anew, a unit that is aside has what it had. */
+        if (!charm_state(w, "began-anew"))
+                return charm_ask_config(a, OPTION_MAINTENANCE, NULL);
         charm_ask_options(a,
                           CHARM_VALUES({ OPTION_UNITS_ASIDE, NULL }, { OPTION_MAINTENANCE, NULL }));
 }
