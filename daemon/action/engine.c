@@ -181,6 +181,7 @@ void turn_over(struct turn *t) {
         free(t->ends_as);
         free(t->ends_why);
         free(t->waits);
+        free(t->refresh_stopped);
         free(t->world);
         free(t);
         pick_soon(a);

@@ -8,6 +8,7 @@
 #include "lookup.h"
 #include "metric.h"
 #include "operation-hold.h"
+#include "refresh-all.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -323,12 +324,25 @@ static int begin_cleanup(struct tx *tx, const struct turn *t, struct err *err) {
         return r < 0 ? r : 0;
 }
 
+/* What a refresh --all has waited with for this end. */
+static int refresh_next(struct tx *tx, struct turn *t, struct err *err) {
+        const struct refresh_all_turn turn = { t->of->options.sealer, t->of->options.audit };
+        const char *stopped;
+        int r = refresh_all_ended(tx, &turn, t->rows.application_id, &stopped, err);
+
+        str_set(&t->refresh_stopped, r < 0 ? NULL : stopped);
+        return r < 0 ? r : 0;
+}
+
 static int end(struct tx *tx, struct turn *t, const struct change *c, struct err *err) {
         struct q_operation_row *row;
         size_t n;
         int r = q_operation_by_id(tx, &(struct q_operation_by_id_in){ .id = t->id }, &row, &n, err);
 
-        return r < 0 || !n ? r : command_operation_end(tx, row, c->ending, c->message, err);
+        if (r < 0 || !n)
+                return r;
+        r = command_operation_end(tx, row, c->ending, c->message, err);
+        return r < 0 ? r : refresh_next(tx, t, err);
 }
 
 /* Before it is over; or that is over too. */

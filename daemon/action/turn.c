@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "log.h"
 #include "metric.h"
+#include "refresh-all.h"
 #include "step.h"
 
 #include <errno.h>
@@ -371,6 +372,8 @@ static void tell_end(const struct turn *t) {
                                         {} },
                   "operation %s, %s of %s: %s%s%s", id, t->rows.action, t->rows.application,
                   t->rows.ending, t->rows.message[0] ? ": " : "", t->rows.message);
+        if (t->refresh_stopped)
+                refresh_all_say_stopped(t->rows.model, t->rows.application, t->refresh_stopped);
         turn_event(t, t->rows.ending);
 }
 

@@ -66,6 +66,7 @@ struct turn {
         struct timer timer; /* the next try, or look */
         void (*on_timer)(struct turn *t);
         bool firm; /* of the timer: something has to be written; no news hurries that */
+        char *refresh_stopped; /* the store thread's: what this end began, and could not */
         struct turn_rows rows;
         struct turn_rows reading; /* the store thread's, while it reads */
         /* what is written next */

@@ -176,14 +176,21 @@ static int put_parts(struct tx *tx, const struct trying *t, struct err *err) {
         return r < 0 ? r : 0;
 }
 
-/* A person who waits for the answer hears at once what stops it. */
-static int advance(struct tx *tx, const struct command *c, int64_t model, struct err *err) {
+/* A person who waits for the answer hears at once what stops it, or holds it up. */
+static int advance(struct tx *tx, struct command *c, int64_t model, struct err *err) {
         const struct refresh_all_turn turn = { c->sealer, c->audit };
-        const char *stopped;
+        const char *stopped, *waits;
+        struct q_refresh_all_row *o;
         int r = refresh_all_advance(tx, &turn, model, &stopped, err);
 
         if (r >= 0 && stopped)
                 return err_set(err, -EBUSY, "%s", stopped);
+        if (r >= 0)
+                r = refresh_all_find(tx, model, &o, err);
+        if (r >= 0)
+                r = refresh_all_waits(tx, o, &waits, err);
+        if (r >= 0 && waits)
+                command_note(c, "the next one begins by itself when this is over: %s", waits);
         return r < 0 ? r : 0;
 }
 

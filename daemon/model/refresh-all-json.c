@@ -45,12 +45,15 @@ static int show(struct tx *tx, const struct q_refresh_all_part_list_row *p, void
 int refresh_all_json(struct tx *tx, int64_t model, bool parts, json_t **ret, struct err *err) {
         struct showing s = { .parts = json_array() };
         struct q_refresh_all_row *o;
+        const char *waits = NULL;
         json_t *j;
         int r = refresh_all_find(tx, model, &o, err);
 
         *ret = NULL;
         if (r >= 0 && o)
                 r = refresh_all_each(tx, model, show, &s, err);
+        if (r >= 0 && o)
+                r = refresh_all_waits(tx, o, &waits, err);
         if (r < 0 || !o) {
                 json_decref(s.parts);
                 return r;
@@ -60,6 +63,7 @@ int refresh_all_json(struct tx *tx, int64_t model, bool parts, json_t **ret, str
         view_put(j, "stopped", o->stopped);
         view_put(j, "application", s.at);
         view_put(j, "paused", s.paused);
+        view_put(j, "waits", waits);
         view_put_int(j, "total", (int64_t)s.total);
         view_put_int(j, "over", (int64_t)s.over);
         view_put(j, "by", o->asked_by);

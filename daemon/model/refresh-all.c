@@ -3,6 +3,7 @@
 #include "refresh-all.h"
 
 #include "command-internal.h"
+#include "log.h"
 #include "refresh.h"
 
 #include <errno.h>
@@ -165,12 +166,40 @@ static int stop(struct tx *tx, int64_t model, const char *why, const char **ret,
         return r < 0 ? r : 0;
 }
 
-/* 1: the next one may follow at once. */
+/* *RET (the transaction's): the action of its that wants it for itself; NULL: none runs. */
+static int find_action(struct tx *tx, const struct q_refresh_all_part_list_row *part,
+                       const char **ret, struct err *err) {
+        struct q_application_row *a;
+        struct q_refresh_row *f;
+        struct err why = {};
+        size_t n;
+        int r = q_application_by_id(
+                tx, &(struct q_application_by_id_in){ .id = part->application_id }, &a, &n, err);
+
+        *ret = NULL;
+        if (r < 0 || n == 0)
+                return r < 0 ? r : 0;
+        r = refresh_find(tx, a->id, &f, err);
+        if (r < 0)
+                return r;
+        r = refresh_check_quiet(tx, a, f, &why);
+        if (r == -EBUSY) {
+                *ret = tx_format(tx, "%s", err_text(&why));
+                return 0;
+        }
+        return r < 0 ? err_set(err, r, "%s", err_text(&why)) : 0;
+}
+
+/* 1: the next one may follow at once. What waits for an action is begun when that ends. */
 static int begin(struct tx *tx, struct beginning *b, const char **ret_stopped, struct err *err) {
         bool back = str_eq(b->order->state, "back");
+        const char *action;
         struct err why = {};
-        int r = tx_try(tx, back ? begin_back : begin_forward, b, &why);
+        int r = find_action(tx, b->part, &action, err);
 
+        if (r < 0 || action)
+                return r < 0 ? r : 0;
+        r = tx_try(tx, back ? begin_back : begin_forward, b, &why);
         if (r < 0)
                 return stop(tx, b->order->model_id,
                             tx_format(tx, "%s cannot be %s: %s", b->part->application,
@@ -263,6 +292,28 @@ int refresh_all_ended(struct tx *tx, const struct refresh_all_turn *t, int64_t a
 
         *ret_stopped = NULL;
         return r < 0 || n == 0 ? r : refresh_all_advance(tx, t, part->model_id, ret_stopped, err);
+}
+
+int refresh_all_waits(struct tx *tx, const struct q_refresh_all_row *o, const char **ret,
+                      struct err *err) {
+        struct picking k = { .back = str_eq(o->state, "back") };
+        int r;
+
+        *ret = NULL;
+        if (refresh_all_is_over(o) || o->stopped)
+                return 0;
+        r = refresh_all_each(tx, o->model_id, pick, &k, err);
+        if (r < 0 || k.current.application || !k.next.application)
+                return r;
+        return find_action(tx, &k.next, ret, err);
+}
+
+void refresh_all_say_stopped(const char *model, const char *application, const char *why) {
+        log_event(LOG_ERR, "refresh",
+                  (struct log_field[]){ { "MODEL", model }, { "APPLICATION", application }, {} },
+                  "refresh --all of model %s is stopped: %s; mooringctl resume --all, or rollback "
+                  "--all",
+                  model, why);
 }
 
 /* ---- what goes */

@@ -8,8 +8,9 @@
  *
  * An order is a row, its applications are rows with a place. Each is refreshed as if a person had
  * asked for it (refresh.h), in a transaction with what ended the one before: so a restart has
- * nothing to go on with. Where the refresh of one pauses, the order waits; where one cannot be
- * begun, or was brought back by hand, it is stopped. Only a person goes on then. */
+ * nothing to go on with. Where an action of the next one runs that wants it for itself, the end of
+ * that begins it. Where the refresh of one pauses, the order waits; where one cannot be begun, or
+ * was brought back by hand, it is stopped. Only a person goes on then. */
 #pragma once
 
 #include "command.h"
@@ -44,9 +45,15 @@ struct refresh_all_turn {
  * that cannot be; NULL: it goes on, or is over. */
 int refresh_all_advance(struct tx *tx, const struct refresh_all_turn *t, int64_t model,
                         const char **ret_stopped, struct err *err);
-/* A refresh, or a rollback, of APPLICATION is over. The same. */
+/* A refresh, a rollback, or an action, of APPLICATION is over. The same. */
 int refresh_all_ended(struct tx *tx, const struct refresh_all_turn *t, int64_t application,
                       const char **ret_stopped, struct err *err);
+/* *RET (the transaction's): the action that its next one waits for, as refresh_check_quiet says it;
+ * NULL: it waits for none. */
+int refresh_all_waits(struct tx *tx, const struct q_refresh_all_row *o, const char **ret,
+                      struct err *err);
+/* To the log: *RET_STOPPED of the above, after the transaction. */
+void refresh_all_say_stopped(const char *model, const char *application, const char *why);
 /* APPLICATION goes: its order does without, or is stopped where it was. */
 int refresh_all_leave(struct tx *tx, const struct q_application_row *a, struct err *err);
 int refresh_all_forget(struct tx *tx, int64_t model, struct err *err);

@@ -10,6 +10,7 @@
 #include "audit.h"
 #include "clock.h"
 #include "log.h"
+#include "refresh-all.h"
 #include "tally.h"
 
 #include <stdlib.h>
@@ -188,10 +189,7 @@ static void tell(const struct moving *m) {
                 log_event(LOG_NOTICE, "refresh", fields, "the refresh of %s to %s: %s is over, %s",
                           m->name, m->to, stage, refresh_stage_names[m->decision.next]);
         if (m->stopped)
-                log_event(LOG_ERR, "refresh", fields,
-                          "refresh --all of model %s is stopped: %s; mooringctl resume --all, or "
-                          "rollback --all",
-                          m->model, m->stopped);
+                refresh_all_say_stopped(m->model, m->name, m->stopped);
         reconcile_event(m->rec, "refresh", m->model, m->name, name_of(m->stage, &m->decision));
 }
 

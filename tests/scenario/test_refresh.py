@@ -281,6 +281,40 @@ def _(world):
     equal((set(order(world).values()), renewed(world)), ({"rolled-back"}, []), "after it")
 
 
+@test("refresh --all waits for the action of an application whose turn it is, also over kill -9, and begins it when that ends", fresh=True,
+      real="rows only")
+def _(world):
+    def running():
+        found = json.loads(world.ctl("operations", "--status", "running", "--format", "json").ok().out)["operations"]
+        return [o["id"] for o in found]
+    world.ctl("deploy", "staged").ok()
+    world.ctl("deploy", "acting", "zed").ok()
+    world.wait_active()
+    for name in ("staged/objects/set.yaml", "acting/objects/configmap.yaml"):
+        file = world.daemon.charms / name
+        file.write_text(file.read_text() + "# another content\n")
+    for name in ("staged", "zed"):
+        world.wait_status(name, "active", "upgrade available")
+    with gate(world, "1h"):
+        world.ctl("refresh", "--all").ok()
+        world.wait_status("staged", "maintenance", "the canary is well")
+        equal(order(world), {"staged": "going", "zed": "waiting"}, "the order")
+        world.ctl("run", "zed", "wait", "seconds=3600", "--background").ok()
+        world.wait_for("it to run", running)
+    world.wait_for("staged's end", lambda: order(world)["staged"] == "done")
+    equal(order(world), {"staged": "done", "zed": "waiting"}, "the order while the action runs")
+    tells(world.ctl("show-refresh").ok(), "waits: application zed: its action wait runs")
+    world.ctl("status").ok().says("refresh --all: 1 of 2 are over, waits: application zed")
+    kill(world)
+    world.daemon.start()
+    world.wait_for("it to run", running)
+    equal(order(world), {"staged": "done", "zed": "waiting"}, "the order after kill -9")
+    tells(world.ctl("resume", "--all").ok(), "begins by itself when this is over: application zed: its action wait runs")
+    world.ctl("cancel-task", str(running()[0])).ok()
+    world.wait_for("its end", lambda: order(world) == {"staged": "done", "zed": "done"})
+    tells(world.ctl("show-refresh").ok(), "done, ordered by")
+
+
 @test("cancel-refresh ends an order after what is under way, and what is brought back by hand stops it", fresh=True,
       real="rows only")
 def _(world):

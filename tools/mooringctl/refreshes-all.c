@@ -39,12 +39,13 @@ static bool is_going(const json_t *order) {
 }
 
 static void tell(struct watching *w, const json_t *order) {
-        const char *at = json_get_str(order, "application", "");
+        const char *at = json_get_str(order, "application", ""),
+                   *waits = json_get_str(order, "waits", "");
         cleanup_(freep) char *now = str_format(
-                "%lld of %lld%s%s%s", (long long)json_get_int(order, "over", 0),
+                "%lld of %lld%s%s%s%s%s", (long long)json_get_int(order, "over", 0),
                 (long long)json_get_int(order, "total", 0), is_going(order) ? " are over" : ": ",
                 is_going(order) ? (*at ? ": " : "") : json_get_str(order, "state", ""),
-                is_going(order) ? at : "");
+                is_going(order) ? at : "", *waits ? ", waits: " : "", waits);
         char stamp[40], iso[CLOCK_TEXT_MAX];
 
         if (str_eq(w->shown, now))
@@ -113,7 +114,7 @@ int refreshes_all_show(struct cli *c) {
         cleanup_(table_deinit) struct table t = { 0 };
         cleanup_(freep) char *path = refreshes_all_path(c, "");
         cleanup_(json_freep) json_t *order = NULL;
-        const char *stopped;
+        const char *stopped, *waits;
         char stamp[40];
         const json_t *p;
         size_t i;
@@ -127,9 +128,11 @@ int refreshes_all_show(struct cli *c) {
                 add_part(&t, p);
         table_print(&t, c->globals->color, c->out);
         stopped = json_get_str(order, "stopped", NULL);
-        cli_say(c, "%s, ordered by %s at %s%s%s", json_get_str(order, "state", ""),
+        waits = json_get_str(order, "waits", NULL);
+        cli_say(c, "%s, ordered by %s at %s%s%s%s%s", json_get_str(order, "state", ""),
                 json_get_str(order, "by", "?"),
                 text_time(json_get_str(order, "started", NULL), c->globals->utc, stamp),
-                stopped ? "; stopped: " : "", stopped ? stopped : "");
+                stopped ? "; stopped: " : "", stopped ? stopped : "", waits ? "; waits: " : "",
+                waits ? waits : "");
         return CLI_DONE;
 }

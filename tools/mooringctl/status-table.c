@@ -69,13 +69,15 @@ static void add_stops(const json_t *status, const struct status_table_options *o
 
 static void add_refresh(const json_t *order, struct buf *notes) {
         const char *at = json_get_str(order, "application", NULL),
-                   *why = json_get_str(order, "stopped", json_get_str(order, "paused", NULL));
+                   *why = json_get_str(order, "stopped", json_get_str(order, "paused", NULL)),
+                   *waits = json_get_str(order, "waits", NULL);
         cleanup_(freep) char *text =
-                str_format("refresh --all%s: %lld of %lld are over%s%s%s%s",
+                str_format("refresh --all%s: %lld of %lld are over%s%s%s%s%s%s",
                            str_eq(json_get_str(order, "state", ""), "back") ? ", going back" : "",
                            (long long)json_get_int(order, "over", 0),
                            (long long)json_get_int(order, "total", 0), at ? ", at " : "",
-                           at ? at : "", why ? ", waits for a person: " : "", why ? why : "");
+                           at ? at : "", why ? ", waits for a person: " : "", why ? why : "",
+                           waits ? ", waits: " : "", waits ? waits : "");
 
         add_note(notes, text);
 }
