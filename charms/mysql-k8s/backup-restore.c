@@ -118,7 +118,7 @@ static void quiet(const struct charm_world *w, struct charm_ask *a) {
  * opened before it knew, or closed to everybody as it started, is put right here */
 
 static bool is_alone(const struct charm_world *w) {
-        return replica_units(charm_world_view(w)) == 1;
+        return !replica_ever(charm_world_view(w));
 }
 
 static void settle(const struct charm_world *w, struct charm_ask *a) {

@@ -3,17 +3,20 @@
  *
  *   rejoin-replica   own ──▶ lacks ──▶ join ──▶ joined
  *   replace-replica  source ──▶ aside ──▶ settled ──▶ find ──▶ empty ──▶ join ──▶ joined
+ *                                                        └────▶ folder ─────────────▲
  *
  * What was the primary when it died may have transactions that no other has. So it was set aside,
  * and replicates again only when there is none: else both would have other rows, and nothing would
  * say so. replace-replica drops what it has; the loop then makes it a copy of the primary
- * (mysql-replication.c), which it does to a server that has nothing of anybody's.
+ * (mysql-replication.c), which it does to a server that has nothing of anybody's. One that does not
+ * answer, or runs another image than the primary, begins on that image in an empty folder instead:
+ * no server goes back on data that a later one has had.
  *
  * `empty` is one connection whose statements go into no binary log. Done twice it finds nothing. */
 #include "replica.h"
 
-#include "backup.h"
 #include "charm.gen.h"
+#include "upgrade.h"
 
 #include <stdlib.h>
 
@@ -27,6 +30,10 @@
 
 static const char *target(const struct charm_world *w, struct charm_ask *a) {
         return charm_text(charm_paper(a), "unit-%s", charm_state(w, "unit"));
+}
+
+static int64_t unit_of(const struct charm_world *w) {
+        return strtoll(charm_state(w, "unit"), NULL, 10);
 }
 
 static bool begin(const struct charm_world *w, struct charm_ask *a) {
@@ -82,8 +89,7 @@ static void join(const struct charm_world *w, struct charm_ask *a) {
 
         if (!charm_outcome(w))
                 return charm_ask_config(a, OPTION_UNITS_ASIDE,
-                                        replica_without(charm_paper(a), aside,
-                                                        strtoll(charm_state(w, "unit"), NULL, 10)));
+                                        replica_without(charm_paper(a), aside, unit_of(w)));
         charm_next(a);
 }
 
@@ -91,6 +97,13 @@ static bool is_yes(const struct charm_world *w, struct charm_ask *a, const char 
         const char *value = replica_column(w, a, 1, column);
 
         return value && !strcmp(value, "Yes");
+}
+
+/* Not the server that is about to be started in another folder. */
+static bool is_where(const struct charm_world *w) {
+        const char *folder = charm_state(w, "folder"), *is = charm_answer(w, "/results/0/rows/0/0");
+
+        return !folder || (is && strstr(is, folder));
 }
 
 /* The loop does it: a look, a wait, a look. */
@@ -101,12 +114,14 @@ static void see_joined(const struct charm_world *w, struct charm_ask *a) {
         if (!charm_state(w, "looked")) {
                 charm_set(a, "looked", "1");
                 return charm_ask_sql(a, target(w, a),
-                                     CHARM_TEXTS("SELECT 1", "SHOW REPLICA STATUS"), NULL);
+                                     CHARM_TEXTS("SELECT @@GLOBAL.datadir", "SHOW REPLICA STATUS"),
+                                     NULL);
         }
         if (n >= LOOKS_MAX)
                 return charm_give_up(a, "%s does not replicate yet: see what its status says",
                                      charm_unit(w));
-        if (!is_yes(w, a, "Replica_IO_Running") || !is_yes(w, a, "Replica_SQL_Running")) {
+        if (!is_yes(w, a, "Replica_IO_Running") || !is_yes(w, a, "Replica_SQL_Running") ||
+            !is_where(w)) {
                 charm_set(a, "looked", NULL);
                 charm_set(a, "tries", charm_text(charm_paper(a), "%lld", (long long)n + 1));
                 return charm_ask_wait(a, n < SHORT_LOOKS ? SHORT_SECONDS : LONG_SECONDS);
@@ -152,7 +167,7 @@ static void set_aside(const struct charm_world *w, struct charm_ask *a) {
                 return charm_ask_config(a, OPTION_UNITS_ASIDE,
                                         replica_with(charm_paper(a),
                                                      charm_option(v, OPTION_UNITS_ASIDE),
-                                                     strtoll(charm_state(w, "unit"), NULL, 10)));
+                                                     unit_of(w)));
         charm_next(a);
 }
 
@@ -165,9 +180,19 @@ static void settle(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void find(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
         struct charm_plan *p = charm_paper(a);
-        const char *out = "", *name;
+        const char *out = "", *name, *runs = upgrade_unit_image(v, p, unit_of(w));
+        const char *wanted = upgrade_unit_image(v, p, replica_primary(v));
 
+        if (strcmp(runs, wanted) != 0) {
+                charm_log(a, "%s runs %s, and the primary %s", charm_unit(w), runs, wanted);
+                return charm_goto(a, "folder");
+        }
+        if (charm_outcome(w) && strcmp(charm_outcome(w), "done") != 0) {
+                charm_log(a, "%s does not answer: %s", charm_unit(w), charm_error(w));
+                return charm_goto(a, "folder");
+        }
         if (!charm_outcome(w))
                 return charm_ask_sql(a, target(w, a),
                                      CHARM_TEXTS("SELECT SCHEMA_NAME FROM information_schema."
@@ -212,11 +237,30 @@ static void empty(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
+static void begin_in_folder(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        struct charm_plan *p = charm_paper(a);
+        const char *aside = charm_option(v, OPTION_UNITS_ASIDE), *folder = upgrade_new_folder(w, a);
+
+        if (charm_outcome(w)) {
+                charm_log(a, "%s begins in /var/lib/mysql/%s, and is made a copy of the primary",
+                          charm_unit(w), folder);
+                return charm_goto(a, "joined");
+        }
+        charm_set(a, "folder", folder);
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_UNITS_ASIDE, replica_without(p, aside, unit_of(w)) },
+                                { OPTION_UNITS_AHEAD, upgrade_ahead_without(v, p, unit_of(w)) },
+                                { OPTION_UNIT_FOLDERS,
+                                  upgrade_folders_with(v, p, unit_of(w), folder) }));
+}
+
 const struct charm_step replica_replace_steps[] = { { "source", look_at_source, 120, 0 },
                                                     { "aside", set_aside, 60, 0 },
                                                     { "settled", settle, 60, CHARM_ALL },
-                                                    { "find", find, 120, 0 },
+                                                    { "find", find, 30, CHARM_ALL },
                                                     { "empty", empty, 3600, 0 },
                                                     { "join", join, 60, 0 },
                                                     { "joined", see_joined, 60, CHARM_ALL },
+                                                    { "folder", begin_in_folder, 60, 0 },
                                                     {} };

@@ -39,8 +39,7 @@ static int64_t state_number(const struct charm_world *w, const char *key) {
 }
 
 static const char *unit_name(const struct charm_world *w, struct charm_ask *a, int64_t unit) {
-        return charm_text(charm_paper(a), "%s/%lld", charm_application(charm_world_view(w)),
-                          (long long)unit);
+        return replica_name(charm_world_view(w), charm_paper(a), unit);
 }
 
 /* Notes the two units; -1: the action gave up. */
@@ -408,18 +407,33 @@ static void compare(const struct charm_world *w, struct charm_ask *a) {
                       CHARM_VALUES({ "set", charm_state(w, "set") }));
 }
 
-static void take_over(const struct charm_world *w, struct charm_ask *a) {
+/* It takes writes, also where an upgrade broke off. One that was moved before the primary takes the
+ * others along: none copies from a later version. */
+static void ask_take_over(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
+        struct charm_plan *p = charm_paper(a);
+        const char *image = upgrade_unit_image(v, p, state_number(w, "to"));
+        const char *aside =
+                replica_with(p, charm_option(v, OPTION_UNITS_ASIDE), state_number(w, "from"));
+
+        if (!strcmp(image, upgrade_image(v)))
+                return charm_ask_options(
+                        a, CHARM_VALUES({ OPTION_PRIMARY_UNIT, charm_state(w, "to") },
+                                        { OPTION_NEXT_PRIMARY, NULL }, { OPTION_MAINTENANCE, NULL },
+                                        { OPTION_UNITS_ASIDE, aside }));
+        charm_log(a, "an upgrade has left %s on %s: all are started on that", charm_unit(w), image);
+        charm_ask_options(
+                a, CHARM_VALUES({ OPTION_PRIMARY_UNIT, charm_state(w, "to") },
+                                { OPTION_NEXT_PRIMARY, NULL }, { OPTION_MAINTENANCE, NULL },
+                                { OPTION_UNITS_ASIDE, aside }, { OPTION_SERVER_IMAGE, image },
+                                { OPTION_UNITS_AHEAD, NULL }));
+}
+
+static void take_over(const struct charm_world *w, struct charm_ask *a) {
         int64_t from = state_number(w, "from");
 
         if (!charm_outcome(w))
-                return charm_ask_options(
-                        a,
-                        CHARM_VALUES({ OPTION_PRIMARY_UNIT, charm_state(w, "to") },
-                                     { OPTION_NEXT_PRIMARY, NULL },
-                                     { OPTION_UNITS_ASIDE,
-                                       replica_with(charm_paper(a),
-                                                    charm_option(v, OPTION_UNITS_ASIDE), from) }));
+                return ask_take_over(w, a);
         charm_result(a, "set-aside", unit_name(w, a, from));
         charm_result(a, "has", charm_state(w, "set"));
         charm_result(a, "may-be-lost",

@@ -125,7 +125,7 @@ static const char *role_of(const struct charm_view *v, struct charm_plan *p, int
         bool primary = unit == replica_primary(v);
 
         if (replica_units(v) == 1)
-                return "alone";
+                return upgrade_shuts(v) ? "closed" : "alone";
         if (replica_is_aside(v, p, unit) || (primary && charm_option_set(v, OPTION_NEXT_PRIMARY)))
                 return "aside";
         if (!primary)
@@ -212,14 +212,20 @@ static void say(const struct charm_view *v, struct charm_plan *p) {
                 charm_status(p, ready ? CHARM_ACTIVE : CHARM_WAITING, "%s", text);
 }
 
+bool replica_ever(const struct charm_view *v) {
+        const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
+
+        return replica_units(v) > 1 || (peers && charm_told(peers, NOTE));
+}
+
 void replica_want(const struct charm_view *v, struct charm_plan *p) {
         const struct charm_relation *peers = charm_relation(v, ENDPOINT_DATABASE_PEERS, 0);
-        bool several = replica_units(v) > 1, ever = several || (peers && charm_told(peers, NOTE));
+        bool several = replica_units(v) > 1;
 
         if (is_put_off(v))
                 charm_status(p, CHARM_WAITING, "scale %lld waits until the server takes writes",
                              (long long)charm_scale(v));
-        if (!ever)
+        if (!replica_ever(v))
                 return;
         if (peers)
                 charm_tell(p, peers, NOTE, "1");

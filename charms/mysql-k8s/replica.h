@@ -22,6 +22,8 @@
  * or restored in part. */
 int64_t replica_units(const struct charm_view *v);
 int64_t replica_primary(const struct charm_view *v);
+/* There are several, or once were: what a server is is wanted then, also of one that is alone. */
+bool replica_ever(const struct charm_view *v);
 bool replica_is_aside(const struct charm_view *v, struct charm_plan *p, int64_t unit);
 /* What to do before what begins with unit 0 as the primary; NULL: it is. */
 const char *replica_moved(const struct charm_view *v, struct charm_plan *p);

@@ -59,7 +59,7 @@ void upgrade_empty(const struct charm_world *w, struct charm_ask *a) {
                 return go_wrong(a, charm_text(charm_paper(a),
                                               "the server of before did not come up on an empty "
                                               "folder: %s",
-                                              charm_reason(charm_world_view(w), "statefulset")));
+                                              upgrade_reason(w, a)));
         case UPGRADE_WAITS:
                 return;
         }
@@ -319,6 +319,8 @@ static void count_exactly(const struct charm_world *w, struct charm_ask *a) {
         charm_result(a, "since", noted(w, a, 2));
         charm_set(a, "was-image", charm_option(v, OPTION_SERVER_IMAGE));
         charm_set(a, "was-folder", charm_option(v, OPTION_DATA_FOLDER));
+        charm_set(a, "was-in", upgrade_folder_of_first(v, charm_paper(a)));
+        charm_set(a, "was-ahead", charm_option(v, OPTION_UNITS_AHEAD));
         charm_set(a, "was-folders", charm_option(v, OPTION_UNIT_FOLDERS));
         charm_set(a, "was-aside", charm_option(v, OPTION_UNITS_ASIDE));
         charm_next(a);
@@ -350,7 +352,7 @@ static void open_old(const struct charm_world *w, struct charm_ask *a) {
 }
 
 static void tell_back(const struct charm_world *w, struct charm_ask *a) {
-        const char *was = charm_state(w, "was-folder");
+        const char *was = charm_state(w, "was-in");
 
         charm_result(a, "completed", "ok");
         charm_result(a, "backup-id", charm_state(w, "id"));
@@ -381,9 +383,11 @@ static const char *set_or_null(const char *text) {
 static void forward(const struct charm_world *w, struct charm_ask *a) {
         if (is_back(w) || !charm_state(w, "began-anew") || charm_outcome(w))
                 return charm_next(a);
+        upgrade_begin_looks(a);
         charm_ask_options(
                 a, CHARM_VALUES({ OPTION_SERVER_IMAGE, set_or_null(charm_state(w, "was-image")) },
                                 { OPTION_DATA_FOLDER, set_or_null(charm_state(w, "was-folder")) },
+                                { OPTION_UNITS_AHEAD, set_or_null(charm_state(w, "was-ahead")) },
                                 { OPTION_UNIT_FOLDERS, set_or_null(charm_state(w, "was-folders")) },
                                 { OPTION_UNITS_ASIDE, set_or_null(charm_state(w, "was-aside")) }));
 }
@@ -411,8 +415,7 @@ static void come_forward(const struct charm_world *w, struct charm_ask *a) {
         switch (upgrade_await(w, a, false, NULL, charm_state(w, "folder"), &s)) {
         case UPGRADE_CAME_NOT:
                 charm_set(a, "came-not", "1");
-                charm_log(a, "the newer server does not come up: %s",
-                          charm_reason(charm_world_view(w), "statefulset"));
+                charm_log(a, "the newer server does not come up: %s", upgrade_reason(w, a));
                 return charm_next(a);
         case UPGRADE_CAME:
                 return charm_next(a);

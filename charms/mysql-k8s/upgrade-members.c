@@ -40,26 +40,11 @@ static const char *touched(const struct charm_world *w, struct charm_ask *a) {
         return charm_text(charm_paper(a), "touched-%lld", (long long)member(w));
 }
 
-static const char *reason(const struct charm_world *w, struct charm_ask *a) {
-        const struct charm_view *v = charm_world_view(w);
-        const char *label = upgrade_server_label(w, a), *text;
-
-        if (charm_ready(v, label))
-                label = charm_text(charm_paper(a), "replication-%lld", (long long)member(w));
-        text = charm_reason(v, label);
-        return *text ? text : "it does not answer";
-}
-
 /* The numbers that the state has under KEY. */
 static const char *noted(const struct charm_world *w, const char *key) {
         const char *text = charm_state(w, key);
 
         return text ? text : "";
-}
-
-static void begin_looks(struct charm_ask *a) {
-        charm_set(a, "since", NULL);
-        charm_set(a, "looks", NULL);
 }
 
 /* ---- before anything is touched */
@@ -78,7 +63,8 @@ void upgrade_look_at_members(const struct charm_world *w, struct charm_ask *a,
 
                 if (replica_is_aside(v, p, unit))
                         add(arg, charm_text(p, "%s is set aside: run rejoin-replica on it", who));
-                else if (unit != replica_primary(v) && !charm_ready(v, label))
+                else if (unit != replica_primary(v) && !charm_ready(v, label) &&
+                         strcmp(runs, image) != 0)
                         add(arg, charm_text(p, "%s does not replicate: %s", who,
                                             charm_reason(v, label)));
                 if (strcmp(runs, upgrade_image(v)) != 0 && strcmp(runs, image) != 0)
@@ -103,28 +89,31 @@ void upgrade_choose_member(const struct charm_world *w, struct charm_ask *a) {
         if (unit < 0)
                 return charm_goto(a, "maintain");
         charm_set(a, "member", number(a, unit));
+        upgrade_begin_looks(a);
+        /* One that runs it already, of an upgrade that broke off, is not started again, and may not
+         * be up. */
+        if (charm_list_has(upgrade_ahead_of(v, charm_param(w, "image")), number(a, unit))) {
+                charm_set(a, "started", NULL);
+                return charm_next(a);
+        }
         if (!charm_outcome(w))
                 return charm_ask_sql(a, replica_target(charm_paper(a), unit),
                                      CHARM_TEXTS(UPGRADE_SEEN), NULL);
-        /* One that runs it already, of an upgrade that broke off, is not started again. */
-        charm_set(a, "started",
-                  charm_list_has(upgrade_ahead(v), number(a, unit))
-                          ? NULL
-                          : upgrade_seen_of(w, a).started);
-        begin_looks(a);
+        charm_set(a, "started", upgrade_seen_of(w, a).started);
         charm_next(a);
 }
 
 void upgrade_go_ahead(const struct charm_world *w, struct charm_ask *a) {
         struct charm_plan *p = charm_paper(a);
-        const char *units = replica_with(p, upgrade_ahead(charm_world_view(w)), member(w));
+        const char *image = charm_param(w, "image");
+        const char *others = upgrade_ahead_of(charm_world_view(w), image);
 
         if (charm_outcome(w))
                 return charm_next(a);
         charm_log(a, "%s goes first", name(w, a));
         charm_set(a, "went-ahead", "1");
         charm_ask_config(a, OPTION_UNITS_AHEAD,
-                         charm_text(p, "%s %s", charm_param(w, "image"), units));
+                         charm_text(p, "%s %s", image, replica_with(p, others, member(w))));
 }
 
 void upgrade_await_member(const struct charm_world *w, struct charm_ask *a) {
@@ -137,7 +126,7 @@ void upgrade_await_member(const struct charm_world *w, struct charm_ask *a) {
                 return;
         if (came == UPGRADE_CAME_NOT)
                 return charm_give_up(a, "%s did not come up and replicate: %s", name(w, a),
-                                     reason(w, a));
+                                     upgrade_reason(w, a));
         if (!upgrade_is_target(w, s.version))
                 return charm_give_up(a, "%s is %s now, and %s was to be expected", name(w, a),
                                      s.version, charm_state(w, "target"));
@@ -173,40 +162,44 @@ void upgrade_choose_behind(const struct charm_world *w, struct charm_ask *a) {
         charm_next(a);
 }
 
-/* unit-folders, with another one for the member. */
-static const char *folders(const struct charm_world *w, struct charm_ask *a) {
-        struct charm_plan *p = charm_paper(a);
-        const char *text = charm_option(charm_world_view(w), OPTION_UNIT_FOLDERS);
-        const char *own = charm_text(p, "%lld:%s", (long long)member(w), upgrade_new_folder(w, a));
-        const char *others = replica_without(p, text, member(w));
-
-        return others ? charm_text(p, "%s,%s", others, own) : own;
-}
-
+/* Also one that was scaled in meanwhile: its volume stays. */
 void upgrade_go_back(const struct charm_world *w, struct charm_ask *a) {
         const struct charm_view *v = charm_world_view(w);
         struct charm_plan *p = charm_paper(a);
-        const char *ahead = charm_option(v, OPTION_UNITS_AHEAD);
-        const char *others = replica_without(p, upgrade_ahead(v), member(w));
-        const char *left =
-                others ? charm_text(p, "%.*s %s", (int)strcspn(ahead, " "), ahead, others) : NULL;
+        const char *left = upgrade_ahead_without(v, p, member(w));
+        const char *folder = upgrade_new_folder(w, a);
 
         if (charm_outcome(w))
                 return charm_next(a);
-        begin_looks(a);
-        if (!begins_anew(w, a) || !is_there(w))
+        upgrade_begin_looks(a);
+        if (!begins_anew(w, a))
                 return charm_ask_config(a, OPTION_UNITS_AHEAD, left);
-        charm_set(a, "copies", upgrade_new_folder(w, a));
+        charm_set(a, "copies", folder);
         charm_log(a, "%s begins with an empty folder, and is made a copy of the primary",
                   name(w, a));
         charm_ask_options(a, CHARM_VALUES({ OPTION_UNITS_AHEAD, left },
-                                          { OPTION_UNIT_FOLDERS, folders(w, a) }));
+                                          { OPTION_UNIT_FOLDERS,
+                                            upgrade_folders_with(v, p, member(w), folder) }));
 }
 
 static void try_anew(const struct charm_world *w, struct charm_ask *a) {
-        charm_log(a, "%s does not come up on its data: %s", name(w, a), reason(w, a));
+        charm_log(a, "%s does not come up on its data: %s", name(w, a), upgrade_reason(w, a));
         charm_set(a, "anew-member", "1");
         charm_goto(a, "return");
+}
+
+/* The next one keeps what it has as long as this one has nothing. */
+static void leave_others(const struct charm_world *w, struct charm_ask *a) {
+        const char *others = upgrade_ahead(charm_world_view(w));
+
+        charm_log(a, "%s is no copy of the primary yet: %s", name(w, a), upgrade_reason(w, a));
+        if (!*others)
+                return charm_goto(a, "behind");
+        charm_log(a,
+                  "units %s stay on the later version meanwhile: once it replicates, run "
+                  "upgrade again, or replace-replica on each",
+                  others);
+        charm_goto(a, "end");
 }
 
 void upgrade_await_back(const struct charm_world *w, struct charm_ask *a) {
@@ -225,10 +218,7 @@ void upgrade_await_back(const struct charm_world *w, struct charm_ask *a) {
                 charm_log(a, "%s is back", name(w, a));
                 return charm_goto(a, "behind");
         case UPGRADE_CAME_NOT:
-                if (!begins_anew(w, a))
-                        return try_anew(w, a);
-                charm_log(a, "%s does not come up: %s", name(w, a), reason(w, a));
-                return charm_goto(a, "behind");
+                return begins_anew(w, a) ? leave_others(w, a) : try_anew(w, a);
         }
 }
 

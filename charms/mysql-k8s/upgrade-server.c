@@ -14,9 +14,11 @@
 #define FILE_NAME "z-maintenance.cnf"
 #define FILE_LOOKS 60 /* five seconds each: a kubelet takes up to 90 */
 #define FILE_PAUSE 5
-#define LOOK_PAUSE 2 /* until so many looks, then the long one: an operation asks 1,000 times */
+/* An operation asks 1,000 times, a step that cleans up 500 times. So of the hour that "wait" may be
+ * a look has two asks at most, which are 300. */
+#define LOOK_PAUSE 2
 #define LOOKS_SOON 30
-#define LOOK_PAUSE_LONG 10
+#define LOOK_PAUSE_LONG 30
 
 static int64_t number(const char *text) {
         return text ? strtoll(text, NULL, 10) : 0;
@@ -47,20 +49,55 @@ const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p
                        : "";
 }
 
-struct charm_hole upgrade_unit_folder(const struct charm_view *v, struct charm_plan *p,
-                                      int64_t unit) {
+const char *upgrade_ahead_of(const struct charm_view *v, const char *image) {
+        const char *ahead = charm_option(v, OPTION_UNITS_AHEAD);
+        size_t length = strcspn(ahead, " ");
+
+        return strlen(image) == length && !strncmp(image, ahead, length) ? upgrade_ahead(v) : "";
+}
+
+const char *upgrade_ahead_without(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
+        const char *ahead = charm_option(v, OPTION_UNITS_AHEAD);
+        const char *others = replica_without(p, upgrade_ahead(v), unit);
+
+        return others ? charm_text(p, "%.*s %s", (int)strcspn(ahead, " "), ahead, others) : NULL;
+}
+
+const char *upgrade_folders_with(const struct charm_view *v, struct charm_plan *p, int64_t unit,
+                                 const char *folder) {
+        const char *own = charm_text(p, "%lld:%s", (long long)unit, folder);
+        const char *others = replica_without(p, charm_option(v, OPTION_UNIT_FOLDERS), unit);
+
+        return others ? charm_text(p, "%s,%s", others, own) : own;
+}
+
+/* NULL: as data-folder says. */
+static const char *folder_of(const struct charm_view *v, struct charm_plan *p, int64_t unit) {
         const char *text = charm_option(v, OPTION_UNIT_FOLDERS);
 
         for (; *text; text = charm_list_rest(text)) {
                 const char *one = charm_list_first(p, text);
 
                 if (number(one) == unit)
-                        return (struct charm_hole){ "arguments", CHARM_JSON,
-                                                    charm_text(p,
-                                                               "[\"--datadir=/var/lib/mysql/%s\"]",
-                                                               strchr(one, ':') + 1) };
+                        return strchr(one, ':') + 1;
         }
-        return (struct charm_hole){ "arguments", CHARM_NONE };
+        return NULL;
+}
+
+const char *upgrade_folder_of_first(const struct charm_view *v, struct charm_plan *p) {
+        const char *own = folder_of(v, p, 0);
+
+        return own ? own : charm_option(v, OPTION_DATA_FOLDER);
+}
+
+struct charm_hole upgrade_unit_folder(const struct charm_view *v, struct charm_plan *p,
+                                      int64_t unit) {
+        const char *folder = folder_of(v, p, unit);
+
+        return (struct charm_hole){
+                "arguments", folder ? CHARM_JSON : CHARM_NONE,
+                folder ? charm_text(p, "[\"--datadir=/var/lib/mysql/%s\"]", folder) : NULL
+        };
 }
 
 /* Half a restored database is written to by nobody, by whichever server has it. */
@@ -75,10 +112,7 @@ struct charm_hole upgrade_maintenance(const struct charm_view *v) {
 }
 
 static bool is_ahead(const struct charm_view *v) {
-        const char *image = upgrade_image(v), *ahead = charm_option(v, OPTION_UNITS_AHEAD);
-        size_t length = strcspn(ahead, " ");
-
-        return length && (strlen(image) != length || strncmp(image, ahead, length) != 0);
+        return *upgrade_ahead(v) && !*upgrade_ahead_of(v, upgrade_image(v));
 }
 
 void upgrade_say(const struct charm_view *v, struct charm_plan *p) {
@@ -114,6 +148,16 @@ void upgrade_settle(const struct charm_world *w, struct charm_ask *a) {
 
 const char *upgrade_server_label(const struct charm_world *w, struct charm_ask *a) {
         return replica_label(charm_paper(a), "statefulset", number(charm_state(w, "member")));
+}
+
+const char *upgrade_reason(const struct charm_world *w, struct charm_ask *a) {
+        const struct charm_view *v = charm_world_view(w);
+        const char *label = upgrade_server_label(w, a), *member = charm_state(w, "member"), *text;
+
+        if (charm_ready(v, label) && member)
+                label = charm_text(charm_paper(a), "replication-%s", member);
+        text = charm_reason(v, label);
+        return *text ? text : "it does not answer";
 }
 
 void upgrade_ask_seen(const struct charm_world *w, struct charm_ask *a) {
@@ -180,9 +224,13 @@ static void look_later(const struct charm_world *w, struct charm_ask *a) {
         charm_ask_wait(a, looks < LOOKS_SOON ? LOOK_PAUSE : LOOK_PAUSE_LONG);
 }
 
-static enum upgrade_came end_look(struct charm_ask *a, enum upgrade_came came) {
-        charm_set(a, "looks", NULL);
+void upgrade_begin_looks(struct charm_ask *a) {
         charm_set(a, "since", NULL);
+        charm_set(a, "looks", NULL);
+}
+
+static enum upgrade_came end_look(struct charm_ask *a, enum upgrade_came came) {
+        upgrade_begin_looks(a);
         return came;
 }
 
@@ -195,7 +243,7 @@ enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a
         *ret = upgrade_seen_of(w, a);
         if (ret->started && (!another || is_another(w, ret)) &&
             (!folder || strstr(ret->folder, folder)) && !(other && strstr(ret->folder, other)) &&
-            (ret->replicates || charm_state(w, "copies")) && charm_ready(v, label))
+            ret->replicates && charm_ready(v, label))
                 return end_look(a, UPGRADE_CAME);
         if (!since)
                 charm_set(a, "since", charm_text(charm_paper(a), "%lld", (long long)charm_now(w)));

@@ -79,19 +79,21 @@ bool upgrade_is_target(const struct charm_world *w, const char *version) {
 static void gate(const struct charm_world *w, struct charm_ask *a) {
         struct upgrade_seen s;
 
-        switch (upgrade_await(w, a, true, NULL, NULL, &s)) {
+        enum upgrade_came came = upgrade_await(w, a, true, NULL, NULL, &s);
+
+        if (s.version && !backup_same_version(s.version, charm_state(w, "server")))
+                charm_set(a, "touched", "1");
+        switch (came) {
         case UPGRADE_WAITS:
                 return;
         case UPGRADE_CAME_NOT:
-                return charm_give_up(a, "the new server did not come up: %s",
-                                     charm_reason(charm_world_view(w), "statefulset"));
+                return charm_give_up(a, "the new server did not come up: %s", upgrade_reason(w, a));
         case UPGRADE_CAME:
                 break;
         }
+        charm_set(a, "answered", "1");
         charm_set(a, "version", s.version);
         charm_set(a, "started", s.started);
-        charm_set(a, "touched",
-                  backup_same_version(s.version, charm_state(w, "server")) ? NULL : "1");
         if (!upgrade_is_target(w, s.version))
                 return charm_give_up(a, "the new server is %s, and %s was to be expected",
                                      s.version, charm_state(w, "target"));
@@ -155,7 +157,7 @@ static void same(const struct charm_world *w, struct charm_ask *a) {
 /* A server that has replicas is closed to everybody from its start on: here the loop opens it to
  * its administrator, and may have to do so yet. */
 static void unlock(const struct charm_world *w, struct charm_ask *a) {
-        if (charm_outcome(w) || replica_units(charm_world_view(w)) == 1)
+        if (charm_outcome(w) || !replica_ever(charm_world_view(w)))
                 return charm_next(a);
         charm_ask_sql(a, "server", CHARM_TEXTS("SET GLOBAL super_read_only = OFF"), NULL);
 }
@@ -258,8 +260,7 @@ static void turn_back(const struct charm_world *w, struct charm_ask *a) {
         if (!is_switched(w) || charm_state(w, "touched") || charm_outcome(w))
                 return charm_next(a);
         charm_set(a, "returns", "1");
-        charm_set(a, "since", NULL);
-        charm_set(a, "looks", NULL);
+        upgrade_begin_looks(a);
         charm_ask_config(a, OPTION_SERVER_IMAGE, upgraded_option(charm_state(w, "image")));
 }
 
@@ -278,6 +279,7 @@ static void come_back(const struct charm_world *w, struct charm_ask *a) {
         case UPGRADE_WAITS:
                 return;
         case UPGRADE_CAME:
+                charm_set(a, "answered", "1");
                 if (backup_same_version(s.version, charm_state(w, "server"))) {
                         charm_set(a, "version", s.version);
                         return charm_next(a);
@@ -286,8 +288,7 @@ static void come_back(const struct charm_world *w, struct charm_ask *a) {
         case UPGRADE_CAME_NOT:
                 break;
         }
-        charm_log(a, "the server of before does not come up on its data: %s",
-                  charm_reason(charm_world_view(w), "statefulset"));
+        charm_log(a, "the server of before does not come up on its data: %s", upgrade_reason(w, a));
         charm_set(a, "returns", NULL);
         charm_next(a);
 }
@@ -298,13 +299,23 @@ static void compare_back(const struct charm_world *w, struct charm_ask *a) {
         upgrade_compare(w, a);
 }
 
+/* Unit 0 answers in neither version: its node may be gone, and replicas have what it had. To empty
+ * them for its sake would leave nothing to fail over to. */
+static bool is_away(const struct charm_world *w, struct charm_ask *a) {
+        return !charm_state(w, "touched") && !charm_state(w, "answered") &&
+               replica_others(charm_world_view(w), charm_paper(a));
+}
+
 static void begin_anew(const struct charm_world *w, struct charm_ask *a) {
         if (!is_switched(w) || charm_state(w, "whole"))
                 return charm_next(a);
+        if (is_away(w, a) && !charm_outcome(w)) {
+                charm_set(a, "away", "1");
+                return charm_next(a);
+        }
         if (!charm_outcome(w)) {
                 charm_set(a, "half", NULL);
-                charm_set(a, "since", NULL);
-                charm_set(a, "looks", NULL);
+                upgrade_begin_looks(a);
                 charm_log(a, "the server of before begins with an empty folder, and reads %s back",
                           charm_state(w, "id"));
         }
@@ -330,6 +341,14 @@ static bool is_half(const struct charm_world *w) {
 static void reopen(const struct charm_world *w, struct charm_ask *a) {
         if (is_back(w) || charm_outcome(w))
                 return charm_next(a);
+        if (charm_state(w, "away")) {
+                charm_log(a,
+                          "the primary comes up in neither version, and stays closed; its replicas "
+                          "keep what they have: fail-over on one of them, or, once it is up, "
+                          "restore backup-id=%s force=true",
+                          charm_state(w, "id"));
+                return charm_next(a);
+        }
         if (is_half(w)) {
                 charm_log(a,
                           "the server stays read-only: restore backup-id=%s force=true makes "

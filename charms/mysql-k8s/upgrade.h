@@ -23,8 +23,15 @@ const char *upgrade_data_folder(const struct charm_view *v, struct charm_plan *p
 /* Arguments of UNIT's server, where its data are elsewhere. */
 struct charm_hole upgrade_unit_folder(const struct charm_view *v, struct charm_plan *p,
                                       int64_t unit);
-/* The units that units-ahead names, "1,2", or "". */
+/* The units that units-ahead names, "1,2", or "": also where it names another than IMAGE. */
 const char *upgrade_ahead(const struct charm_view *v);
+const char *upgrade_ahead_of(const struct charm_view *v, const char *image);
+/* Those options without UNIT (NULL: nothing is left), and with FOLDER for it. */
+const char *upgrade_ahead_without(const struct charm_view *v, struct charm_plan *p, int64_t unit);
+const char *upgrade_folders_with(const struct charm_view *v, struct charm_plan *p, int64_t unit,
+                                 const char *folder);
+/* Folder of unit 0, "": the volume itself. */
+const char *upgrade_folder_of_first(const struct charm_view *v, struct charm_plan *p);
 /* It is upgraded, or restored in part: it takes no writes. */
 bool upgrade_shuts(const struct charm_view *v);
 /* The file that makes it read-only, while it is upgraded or restored in part; CHARM_NONE: it takes
@@ -81,8 +88,8 @@ struct upgrade_seen {
 };
 enum upgrade_came { UPGRADE_WAITS, UPGRADE_CAME, UPGRADE_CAME_NOT };
 /* Until a server (ANOTHER: one that was started after "started") answers, is ready, has its data in
- * FOLDER (NULL: anywhere) and not in OTHER (NULL), and replicates (if the state has no folder under
- * "copies"), or the parameter "wait" is over. WAITS: it has asked for something. It is the unit
+ * FOLDER (NULL: anywhere) and not in OTHER (NULL), and replicates if it is no primary, or the
+ * parameter "wait" is over. WAITS: it has asked for something. It is the unit
  * "member" of the state, or the primary. */
 enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a, bool another,
                                 const char *folder, const char *other, struct upgrade_seen *ret);
@@ -91,9 +98,14 @@ enum upgrade_came upgrade_await(const struct charm_world *w, struct charm_ask *a
         "SELECT VERSION(), @@global.read_only, @@datadir, UNIX_TIMESTAMP()",                       \
                 "SHOW GLOBAL STATUS LIKE 'Uptime'"
 void upgrade_ask_seen(const struct charm_world *w, struct charm_ask *a);
+/* Where what it waits for is asked for: its time begins then, not with what was waited for
+ * before. */
+void upgrade_begin_looks(struct charm_ask *a);
 struct upgrade_seen upgrade_seen_of(const struct charm_world *w, struct charm_ask *a);
 /* Its StatefulSet's label. */
 const char *upgrade_server_label(const struct charm_world *w, struct charm_ask *a);
+/* What keeps it from being what it is to be. */
+const char *upgrade_reason(const struct charm_world *w, struct charm_ask *a);
 /* Steps: it takes writes; and its file says so too, so that it does after a restart. */
 void upgrade_let_write(const struct charm_world *w, struct charm_ask *a);
 void upgrade_await_file(const struct charm_world *w, struct charm_ask *a);

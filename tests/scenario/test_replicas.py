@@ -232,6 +232,7 @@ def _(world):
 def _(world):
     fill(world)
     write(world, 0, "before")
+    kept = rows(world, 0)
     before, was, new = sums(world), images(world), later(world)
     world.cluster.data.held.add(PODS[1])
     operation = run(world, MYSQL, "upgrade", image=new, watch=1)
@@ -248,7 +249,7 @@ def _(world):
     write(world, 0, "after")
     same_rows(world)
     told = done(world, approved(world, MYSQL, "rollback", force=True))["results"]
-    if images(world) != was or sums(world) != before or int(told["transactions-lost"]) < 1 or rows(world, 0) != "before,meanwhile":
+    if images(world) != was or sums(world) != before or int(told["transactions-lost"]) < 1 or rows(world, 0) != f"{kept},meanwhile":
         raise Trouble(f"{images(world)} {told} {rows(world, 0)}")
     both_run(world)
     is_open(world)
@@ -293,6 +294,67 @@ def _(world):
     if images(world) != was or sums(world) != before or option(world, "units-ahead"):
         raise Trouble(f"{images(world)} {show(world, operation)}")
     is_open(world)
+    both_run(world)
+    same_rows(world)
+
+
+@test("a primary that comes up in neither version leaves its replica what it has: fail-over to that, on the later version, and back", shares=pair, real=ONLY)
+def _(world):
+    write(world, 0, "kept")
+    kept, was, new = rows(world, 0), images(world), later(world)
+    folder = option(world, "data-folder")
+    operation = run(world, MYSQL, "upgrade", image=new, wait=5, watch=1)
+    try:
+        world.wait_for("the primary's turn", lambda: option(world, "maintenance") == "true")
+        world.cluster.data.held.add(PODS[0])
+        failed(world, operation, "the new server did not come up")
+        if option(world, "data-folder") != folder or option(world, "units-aside") or images(world) != [was[0], new]:
+            raise Trouble(f"{images(world)}\n{log_of(world, operation)}")
+        if not any("the primary comes up in neither version" in line for line in log_of(world, operation)):
+            raise Trouble(f"{log_of(world, operation)}")
+        done(world, approved(world, MYSQL, "fail-over", unit=f"{MYSQL}/1", force=True))
+        write(world, 1, "after")
+    finally:
+        world.cluster.data.held.clear()
+    world.wait_status(MYSQL, "waiting", f"{MYSQL}/0 is set aside")
+    world.wait_for("the one before", lambda: ask(world, 0, "SELECT 1")[0] == 0)
+    if images(world) != [new, new] or option(world, "maintenance") != "false" or option(world, "units-ahead"):
+        raise Trouble(f"{images(world)} {option(world, 'units-ahead')}")
+    primary_is(world, 1)
+    on(world, 0, "rejoin-replica").ok()
+    world.wait_status(MYSQL, "active", f"{MYSQL}/0 replicates")
+    on(world, 0, "promote-to-primary").ok()
+    both_run(world)
+    if rows(world, 0) != f"{kept},after":
+        raise Trouble(rows(world, 0))
+    same_rows(world)
+
+
+@test("a replica that does not start is replaced: in another folder, as a copy; a server that was not alone once stays closed while it is half restored",
+      shares=pair, real=ONLY)
+def _(world):
+    write(world, 0, "kept")
+    hold(world, 1)
+    operation = approved(world, MYSQL, "replace-replica", unit=f"{MYSQL}/1")
+    try:
+        world.wait_for("another folder", lambda: option(world, "unit-folders").startswith("1:data-"), 120)
+    finally:
+        world.cluster.data.held.clear()
+    done(world, operation)
+    both_run(world)
+    same_rows(world)
+    if option(world, "unit-folders").removeprefix("1:") not in sql(world, 1, "SELECT @@GLOBAL.datadir"):
+        raise Trouble("its data are not where the option says")
+    world.ctl("config", MYSQL, "maintenance=true").ok()
+    world.ctl("scale-application", MYSQL, "1").ok()
+    world.wait_for("the replica to go", lambda: not world.cluster.kube.get("statefulsets", world.cluster.model, SECOND))
+    world.cluster.data.kill(PODS[0])
+    world.wait_for("the server", lambda: ask(world, 0, "SELECT @@GLOBAL.read_only, @@GLOBAL.super_read_only")[:2] == (0, "1\t0\n"))
+    world.ctl("scale-application", MYSQL, "2").ok()
+    world.wait_status(MYSQL, "maintenance", "read-only")
+    if sql(world, 0, "SELECT @@GLOBAL.read_only") != "1":
+        raise Trouble("clients write to what is half")
+    world.ctl("config", MYSQL, "--reset", "maintenance").ok()
     both_run(world)
     same_rows(world)
 

@@ -210,6 +210,7 @@ static int lead(struct mysql_session *s, struct sql_task *t, const struct state 
 /* Replicas go on copying it. */
 static int lead_closed(struct mysql_session *s, struct sql_task *t, const struct state *st) {
         if (be_first(s, t, st) < 0 ||
+            mysql_session_do(s, t, NULL, "SET SESSION lock_wait_timeout = 10") < 0 ||
             mysql_session_do(s, t, NULL, "SET GLOBAL read_only = ON") < 0 ||
             mysql_session_do(s, t, NULL, "SET GLOBAL super_read_only = OFF") < 0 ||
             load_clone(s, t, st) < 0)
