@@ -87,9 +87,11 @@ class World:
         return name
 
     def empty(self, namespace):
-        """The ConfigMaps go at once; the rest with the namespace, in its own time."""
+        """Until it is gone: the server's work on that is not to be in what is measured next."""
         self.kubectl("DELETE", f"/api/v1/namespaces/{namespace}/configmaps", check=False)
         self.kubectl("DELETE", f"/api/v1/namespaces/{namespace}", check=False)
+        until(lambda: self.kubectl("GET", f"/api/v1/namespaces/{namespace}", check=False).get("kind") != "Namespace",
+              f"the end of {namespace}", pause=0.5)
 
     def empty_cluster(self):
         """What daemons of before put outside of namespaces."""
